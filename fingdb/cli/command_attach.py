@@ -1,0 +1,142 @@
+"""``fingdb attach``: why a running process does not end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Callable, Dict, List, Optional
+
+from ..report.escape import printable
+from .arguments import Parser, add_gdb_option, seconds
+from .command_core import exit_status
+from .errors import CliError
+from .gdb_program import find_gdb
+from .look import Look, look
+from .output import Destination
+from .process import Process, deleted_libraries, executable, may_be_python, process, root, why_refused
+from .temporary import temporary_directory, tidy_end
+
+_USAGE = "[--json] [--output FILE] [--timeout S] [--gdb PATH] PID"
+
+_DESCRIPTION = """\
+Say why a process does not end, or where in its shutdown it is: for every thread what it waits for, and who holds
+it. The process is stopped for a moment, and goes on as if nothing had been; one that was stopped stays stopped."""
+
+_EPILOG = """\
+exit status:
+  0 when nothing is wrong with the shutdown;  1 when something is;  2, with one sentence on standard error, when
+  the process could not be looked at."""
+
+#: The process stands still for no longer than this (seconds), unless the user says otherwise.
+TIMEOUT = 60.0
+
+
+def run(arguments: List[str]) -> int:
+    """Run ``fingdb attach`` with these words and return the exit status."""
+    parser = Parser("attach", _USAGE, _DESCRIPTION)
+    parser.epilog = _EPILOG
+    parser.add_argument("pid", metavar="PID", help="the process")
+    parser.add_argument("--json", action="store_true", help="the report as a JSON document (fingdb-report/1)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there (default: standard output)")
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=TIMEOUT, help="give up after S seconds")
+    add_gdb_option(parser)
+    options = parser.parse_args(arguments)
+    found = process(_pid(options.pid))
+    _check(found)
+    gdb = find_gdb(options.gdb)
+    destination = Destination(options.output or "-", options.json)
+    with tidy_end():
+        document = _look(found, gdb, options.timeout, destination.prepare)
+        destination.write(document)
+    return exit_status(document)
+
+
+def _pid(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 31:
+        raise CliError(f"attach: {printable(text)!r} is not a process id")
+    return int(text)
+
+
+def _check(found: Process) -> None:
+    """Raise CliError when the process surely cannot be looked at; it is not touched for that."""
+    name = f"process {found.pid} ({printable(found.name)})"
+    if found.pid == os.getpid():
+        raise CliError(f"{name} is fingdb itself")
+    if found.state in ("Z", "X"):
+        raise CliError(f"{name} has ended already; only its parent has not asked how")
+    if found.kernel_thread:
+        raise CliError(f"{name} is a thread of the kernel, not Python")
+    if found.tracer:
+        raise CliError(f"{name} is traced already, by {_tracer(found.tracer)}: only one debugger can")
+    try:
+        if not may_be_python(found.pid):
+            raise CliError(f"{name} is not Python: no file that is mapped into it defines _PyRuntime")
+        executable(found.pid)
+    except PermissionError:
+        raise CliError(why_refused(found)) from None
+    except OSError:
+        raise CliError(f"{name} has just ended") from None
+
+
+def _tracer(pid: int) -> str:
+    try:
+        return f"process {pid} ({printable(process(pid).name)})"
+    except CliError:
+        return f"process {pid}"
+
+
+def _look(found: Process, gdb: str, timeout: float, meanwhile: Callable[[], None]) -> Dict[str, object]:
+    options = ["-iex", "set index-cache enabled on"]
+    before = root(found.pid)
+    if before:
+        options += ["-iex", f"set sysroot {before}"]
+    notes = [
+        f"{printable(path)} was replaced after the process had loaded it: stacks through it may be wrong"
+        for path in deleted_libraries(found.pid)
+    ]
+    request: Dict[str, object] = {"mode": "attach", "pid": found.pid, "notes": notes}
+    # The executable's symbols are read before the process is stopped.
+    options.append(executable(found.pid))
+    seen: Optional[Look] = None
+    try:
+        with temporary_directory() as directory:
+            attach = [f"attach {found.pid}"]
+            seen = look(gdb, options, attach, request, directory, timeout, afterwards=["detach"], meanwhile=meanwhile)
+    finally:
+        if seen is None or "detached]" not in seen.log:
+            _leave_as_found(found)
+    if seen.document is not None and not seen.document.get("error"):
+        return seen.document
+    raise CliError(_failure(found, seen))
+
+
+def _failure(found: Process, seen: Look) -> str:
+    """Return one sentence on a look that gave no report."""
+    name = f"process {found.pid} ({printable(found.name)})"
+    try:
+        now = process(found.pid)
+    except CliError:
+        return f"{name} ended while fingdb looked at it"
+    if now.state in ("Z", "X"):
+        return f"{name} ended while fingdb looked at it"
+    if "ptrace: " in seen.log and "detached]" not in seen.log:
+        if now.tracer:
+            return f"{name} is traced already, by {_tracer(now.tracer)}: only one debugger can"
+        return why_refused(found)
+    error = (seen.document or {}).get("error")
+    return f"{name}: {error or seen.failure}"
+
+
+def _leave_as_found(found: Process) -> None:
+    """Set a process going, or stop it, as it was before a gdb that could not let go of it by itself."""
+    until = time.monotonic() + 2.0
+    try:
+        while process(found.pid).tracer and time.monotonic() < until:
+            time.sleep(0.02)
+        now = process(found.pid)
+        if now.tracer or now.stopped == found.stopped:
+            return
+        os.kill(found.pid, signal.SIGSTOP if found.stopped else signal.SIGCONT)
+    except (CliError, OSError):
+        pass  # it has ended

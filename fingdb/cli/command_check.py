@@ -1,0 +1,47 @@
+"""``fingdb check``: run a program and report what it touched too late."""
+
+from __future__ import annotations
+
+from typing import List
+
+from .arguments import Parser, add_gdb_option, need_program, seconds, split_program
+from .errors import CliError
+
+_VALUES = ("--output", "-o", "--timeout", "--gdb")
+
+_USAGE = "[--json] [--output FILE] [--timeout S] [--gdb PATH] -- PROGRAM [ARGUMENTS]"
+
+_DESCRIPTION = """\
+Run a program and report everything that ran after what it needs was gone: calls of a subsystem of CPython
+after its end, calls of the C API after Py_FinalizeEx, threads that ask for the GIL too late.
+
+Each finding is blamed on a function and a library. The report goes to standard error, or to FILE."""
+
+_EPILOG = """\
+exit status:
+  1 when there is a finding of severity warning or error;  2, with one sentence on standard error, when fingdb
+  could not do the job;  otherwise that of the program."""
+
+
+def run(arguments: List[str]) -> int:
+    """Run ``fingdb check`` with these words and return the exit status (or end by the program's signal)."""
+    own, program = split_program(arguments, _VALUES)
+    parser = Parser("check", _USAGE, _DESCRIPTION)
+    parser.epilog = _EPILOG
+    parser.add_argument("--json", action="store_true", help="the report as a JSON document (fingdb-report/1)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there; - is standard output")
+    parser.add_argument(
+        "--timeout", metavar="S", type=seconds, help="stop the program after S seconds and say where it was"
+    )
+    add_gdb_option(parser)
+    options = parser.parse_args(own)
+    need_program(program, "check")
+
+    from .tracing import run_traced
+
+    end = run_traced("check", program, options.gdb, options.timeout, options.output, options.json)
+    if end.error:
+        raise CliError(end.error)
+    if end.found:
+        return 1
+    return end.pass_on()

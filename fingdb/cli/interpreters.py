@@ -1,0 +1,156 @@
+"""The CPython interpreters of this machine, and whether each has debug information."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import subprocess
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ..elf import ElfError, library_of, open_elf
+
+OLDEST = (3, 8)
+
+_PROBE = (
+    "import sys, platform; v = sys.version_info; "
+    "print('fingdb-probe', v[0], v[1], v[2], platform.python_version(), platform.python_implementation(), "
+    "int(hasattr(sys, 'gettotalrefcount')), int(sys.prefix == sys.base_prefix))"
+)
+
+_NAME = re.compile(r"python3(\.\d+)?t?(-dbg|d)?\Z")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One build of CPython. ``runtime`` is the file with its code: a libpython or the executable."""
+
+    path: str
+    version: Tuple[int, int, int]
+    #: "3.13.0", "3.15.0b1".
+    version_text: str
+    #: "3.11.2-debian-dbg": version and origin; unique among the interpreters found together.
+    label: str
+    #: A ``--with-pydebug`` build.
+    debug: bool
+    runtime: str
+    has_debug_info: bool
+
+
+def find_interpreters(environment: Optional[Mapping[str, str]] = None, more: Tuple[str, ...] = ()) -> List[Interpreter]:
+    """Return the CPython interpreters from 3.8 on, by version, each build once.
+
+    Looks at ``more``, pyenv's versions, /usr/bin, /usr/local/bin and PATH. Virtual environments are left out:
+    they are no builds of their own. Candidates that do not start are left out.
+    """
+    variables = os.environ if environment is None else environment
+    found: Dict[str, Interpreter] = {}
+    for candidate in _candidates(variables, more):
+        real = os.path.realpath(candidate)
+        if real not in found and _is_elf(real):
+            interpreter = probe(candidate, variables)
+            if interpreter is not None:
+                found[real] = interpreter
+    return _with_unique_labels(sorted(found.values(), key=lambda i: (i.version, i.debug, i.label, i.path)))
+
+
+def probe(path: str, environment: Optional[Mapping[str, str]] = None) -> Optional[Interpreter]:
+    """Return what is to be known of an interpreter, None if it is not a CPython from 3.8 on."""
+    try:
+        done = subprocess.run(
+            [path, "-I", "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = done.stdout.decode("utf-8", "replace").split()
+    if len(words) != 8 or words[0] != "fingdb-probe" or words[5] != "CPython" or words[7] != "1":
+        return None
+    version = (int(words[1]), int(words[2]), int(words[3]))
+    if version < OLDEST:
+        return None
+    debug = words[6] == "1"
+    runtime = runtime_file(path)
+    return Interpreter(
+        path=path,
+        version=version,
+        version_text=words[4],
+        label=f"{words[4]}-{_origin(path, environment or os.environ)}{'-dbg' if debug else ''}",
+        debug=debug,
+        runtime=runtime,
+        has_debug_info=debug_file(runtime) is not None,
+    )
+
+
+def runtime_file(executable: str) -> str:
+    """Return the file that holds the interpreter's code: its libpython, or the executable itself."""
+    real = os.path.realpath(executable)
+    try:
+        return library_of(real, "libpython3.") or real
+    except ElfError:
+        return real
+
+
+def debug_file(runtime: str) -> Optional[str]:
+    """Return the file with the debug information of a build, None if it is not installed."""
+    try:
+        elf = open_elf(runtime)
+    except ElfError:
+        return None
+    if elf.has_debug_info():
+        return runtime
+    build_id = elf.build_id
+    separate = f"/usr/lib/debug/.build-id/{build_id[:2]}/{build_id[2:]}.debug" if build_id else ""
+    return separate if separate and os.path.isfile(separate) else None
+
+
+def _candidates(variables: Mapping[str, str], more: Tuple[str, ...]) -> Iterator[str]:
+    yield from more
+    yield from (path for path in _installed(variables) if _NAME.match(os.path.basename(path)))
+
+
+def _installed(variables: Mapping[str, str]) -> Iterator[str]:
+    for versions in _pyenv_versions(variables):
+        yield from sorted(glob.glob(os.path.join(glob.escape(versions), "*", "bin", "python3.*")))
+    directories = ["/usr/bin", "/usr/local/bin", *variables.get("PATH", "").split(":")]
+    for directory in dict.fromkeys(d for d in directories if os.path.isabs(d) and not d.endswith("/shims")):
+        names = glob.glob(os.path.join(glob.escape(directory), "python3*"))
+        # "python3.11" before "python3": the first name of a build is the one that is shown.
+        yield from sorted(names, key=lambda path: ("." not in os.path.basename(path), path))
+
+
+def _pyenv_versions(variables: Mapping[str, str]) -> Iterator[str]:
+    for root in (variables.get("PYENV_ROOT"), os.path.expanduser("~/.pyenv")):
+        if root:
+            yield os.path.join(root, "versions")
+
+
+def _is_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF" and os.access(path, os.X_OK)
+    except OSError:
+        return False
+
+
+def _origin(path: str, variables: Mapping[str, str]) -> str:
+    absolute = os.path.abspath(path)
+    if any(absolute.startswith(os.path.join(versions, "")) for versions in _pyenv_versions(variables)):
+        return "pyenv"
+    if absolute.startswith("/usr/bin/"):
+        return "debian" if os.path.exists("/etc/debian_version") else "system"
+    return "local"
+
+
+def _with_unique_labels(interpreters: List[Interpreter]) -> List[Interpreter]:
+    seen: Dict[str, int] = {}
+    unique = []
+    for interpreter in interpreters:
+        count = seen[interpreter.label] = seen.get(interpreter.label, 0) + 1
+        label = interpreter.label if count == 1 else f"{interpreter.label}-{count}"
+        unique.append(replace(interpreter, label=label))
+    return unique

@@ -1,0 +1,243 @@
+"""`pyfin batch`: one job of the `fingdb` program inside the debugger, its answer in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ..debugger.interface import DebuggerError, StopEvent, TargetKind
+from ..finalization.changes import Changes, Recorder
+from ..finalization.goals import Goal
+from ..finalization.steps import step_states
+from ..finalization.trace import StepRun, Trace
+from ..model.phase import Phase
+from ..model.report import Interpreter, PythonBuild, Report, Target
+from .base import Command, Session
+
+#: A program that handles its own SIGSEGV (a JIT does) is looked at this often, then left alone.
+MOST_STOPS = 50
+#: gdb fails to go on ("Couldn't get registers: No such process") when threads end while it stops them all.
+MOST_STUMBLES = 5
+
+
+class BatchCommand(Command):
+    """Runs the job that the words describe (JSON) and writes the result document.
+
+    The document is a report with the keys ``exit`` and, when the job could not be done, ``error``.
+    """
+
+    def run(self, words: str) -> None:
+        try:
+            job: Dict[str, Any] = json.loads(words)
+            result = str(job["result"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DebuggerError(f"pyfin batch: not a job: {error}") from None
+        document: Dict[str, Any] = {}
+        try:
+            document = _job(str(job.get("mode", "run")))(self.session, job)
+        except DebuggerError as error:
+            document = {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - the launcher must get one sentence
+            if os.environ.get("FINGDB_DEBUG"):
+                raise
+            document = {"error": f"fingdb failed: {type(error).__name__}: {error}"}
+        finally:
+            write_document(result, document)
+
+
+def write_document(path: str, document: Dict[str, Any]) -> None:
+    """Write JSON to ``path``, all of it or nothing."""
+    temporary = path + ".part"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(json.dumps(document))  # not dump(): that is ten times slower
+    os.replace(temporary, path)
+
+
+class Walk:
+    """A run of the program from its start to its end, with the finalizations followed."""
+
+    def __init__(self, session: Session, timeout: Optional[float]) -> None:
+        self.session = session
+        self.timeout = timeout
+        self.timed_out = False
+        self.build: Optional[PythonBuild] = None
+        self.problem: Optional[str] = None
+        #: Interpreters when finalization began or, later, when a fatal signal arrived.
+        self.interpreters: List[Interpreter] = []
+        self.signal: Optional[str] = None
+        self._changes = Changes(session.python)
+        self._recorder = Recorder(self._changes)
+        self._signals = 0
+        self._stumbles = 0
+
+    def began(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
+        """Note the build and the interpreters when a finalization begins."""
+        if run is trace.root:
+            self._look(first=True)
+        self._recorder.began(trace, run, new_phase)
+
+    def closed(self, run: StepRun) -> None:
+        """Nothing to do."""
+
+    def ended(self, trace: Trace) -> None:
+        """Take the last numbers."""
+        if trace.ended == "returned":
+            self._recorder.ended(trace)
+
+    def _look(self, first: bool) -> None:
+        from ..cpython.interpreter import read_interpreters
+
+        try:
+            python = self.session.python()
+            self.build = python.build
+            self.interpreters = read_interpreters(python)
+        except DebuggerError as error:
+            if first:
+                self.problem = str(error)
+
+    def go(self) -> None:
+        """Run the program to its end. Raises DebuggerError when it cannot be started."""
+        session = self.session
+        tracer = session.tracer
+        tracer.observers.append(self)
+        tracer.interpreter_of = self._changes.interpreter_of
+        tracer.initialized = self._changes.initialized
+        tracer.goal = Goal()
+        session.debugger.on_stop(self._stopped)
+        timer = threading.Timer(self.timeout, self._interrupt) if self.timeout else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            self._on(session.debugger.start)
+            while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
+                self._on(session.debugger.resume)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if self.timed_out and session.debugger.target().kind is TargetKind.LIVE:
+            self._look(first=False)
+
+    def _on(self, go: Callable[[], None]) -> None:
+        """Let the program run; a thread that vanishes under gdb's hands is no reason to give up."""
+        try:
+            go()
+        except DebuggerError:
+            self._stumbles += 1
+            if self._stumbles > MOST_STUMBLES or self.session.tracer.pid == 0:
+                raise
+
+    def _interrupt(self) -> None:
+        """Stop the program from a timer's thread: gdb takes a SIGTRAP that nobody expects for a stop."""
+        import signal
+
+        self.timed_out = True
+        pid = self.session.tracer.pid
+        if pid:
+            try:
+                os.kill(pid, signal.SIGTRAP)
+            except OSError:
+                pass
+
+    def _stopped(self, event: StopEvent) -> None:
+        if event.reason != "signal" or self.timed_out:
+            return
+        self._signals += 1
+        self.signal = event.signal
+        if self._signals < MOST_STOPS:
+            self._look(first=False)
+
+    def report(self) -> Report:
+        """Return the report on the run."""
+        tracer = self.session.tracer
+        exit_event = tracer.exit
+        code = exit_event.exit_code if exit_event else None
+        signal = exit_event.signal if exit_event else None
+        executable = self.session.debugger.target().executable or ""
+        report = Report(Target("live", executable, tracer.pid, None, signal, code), self._phase().value, self.build)
+        for trace in tracer.traces:
+            report.steps.extend(step_states(trace))
+        report.interpreters = self.interpreters
+        report.notes.extend(self._notes())
+        return report
+
+    def _phase(self) -> Phase:
+        tracer = self.session.tracer
+        mains = [t for t in tracer.traces if t.kind == "main" and t.ended != "left"]
+        return mains[-1].phase if mains else Phase.RUNNING
+
+    def _notes(self) -> List[str]:
+        tracer = self.session.tracer
+        notes = []
+        if tracer.problem:
+            notes.append(tracer.problem)
+        if self.timed_out:
+            notes.append(f"the program did not end within {self.timeout:g} seconds and was killed")
+        mains = [t for t in tracer.traces if t.kind == "main"]
+        if not mains:
+            notes.append("the program ended without finalizing Python (os._exit, execve, a signal, or a crash)")
+        for trace in mains:
+            running = [r.name for r in trace.root.walk() if r.state == "running"]
+            if trace.ended == "replaced" and running:
+                notes.append(f"the process executed another program while {running[-1]} ran")
+        for trace in mains[-1:]:
+            if trace.ended == "returned" and tracer.exit is not None and tracer.exit.signal:
+                notes.append(f"the process was killed by {tracer.exit.signal} after {trace.root.name} had returned")
+            running = [r.name for r in trace.root.walk() if r.state == "running"]
+            if trace.ended in ("exited", "died") and running:
+                how = f"by {tracer.exit.signal}" if tracer.exit and tracer.exit.signal else "at once, as by os._exit"
+                notes.append(f"the process ended {how} while {running[-1]} ran")
+        return notes
+
+
+def run_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
+    """The whole walk of ``fingdb run``."""
+    timeout = job.get("timeout")
+    walk = Walk(session, float(timeout) if timeout else None)
+    walk.go()
+    return finish_run(session, walk)
+
+
+def finish_run(session: Session, walk: Walk) -> Dict[str, Any]:
+    """Return the result document of a walk that is over."""
+    from ..report.json_report import to_dict
+
+    exit_event = session.tracer.exit
+    if session.tracer.seen_runtime is None and exit_event is not None:
+        return {
+            "exit": {"code": exit_event.exit_code, "signal": exit_event.signal},
+            "error": "the program is not a Python: no CPython of version 3.8 or newer was loaded into it",
+        }
+    document = {} if walk.problem else to_dict(walk.report())
+    code = exit_event.exit_code if exit_event else None
+    signal = exit_event.signal if exit_event else ("SIGKILL" if walk.timed_out else None)
+    document["exit"] = {"code": code, "signal": signal}
+    if walk.problem:
+        document["error"] = walk.problem
+    return document
+
+
+#: mode -> module beside this one and its function (session, job) -> result document. Imported when asked for.
+JOBS: Dict[str, Tuple[str, str]] = {
+    "run": ("batch", "run_job"),
+    "check": ("batch_check", "check_job"),
+    "core": ("batch_diagnose", "core_job"),
+    "attach": ("batch_diagnose", "attach_job"),
+}
+
+
+def _job(mode: str) -> Callable[[Session, Dict[str, Any]], Dict[str, Any]]:
+    from importlib import import_module
+
+    if mode not in JOBS:
+        raise DebuggerError(f"pyfin batch: there is no job {mode!r}")
+    module, function = JOBS[mode]
+    found: Callable[[Session, Dict[str, Any]], Dict[str, Any]] = getattr(
+        import_module(f"{__package__}.{module}"), function
+    )
+    return found
+
+
+COMMAND = BatchCommand()

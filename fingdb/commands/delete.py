@@ -1,0 +1,32 @@
+"""`pyfin delete`: remove stops of `pyfin break`."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ..debugger.interface import DebuggerError
+from .base import Command, nearest, parser, split
+from .walking import complete_names
+
+
+class DeleteCommand(Command):
+    """Removes the named stops, or all."""
+
+    def run(self, words: str) -> None:
+        arguments = parser("delete")
+        arguments.add_argument("targets", metavar="STEP|PHASE|all", nargs="*")
+        options = arguments.parse_args(split(words))
+        stops = self.session.tracer.breaks.names
+        for target in options.targets or sorted(stops):
+            if target == "all" and "all" not in stops:
+                stops.clear()
+            elif target in stops:
+                stops.discard(target)
+            else:
+                raise DebuggerError(f'there is no stop at "{target}"{nearest(target, stops)}')
+
+    def complete(self, text: str, word: str) -> Sequence[str]:
+        return complete_names(self.session, text, also=("all",))
+
+
+COMMAND = DeleteCommand()

@@ -1,0 +1,47 @@
+"""`pyfin modules`: what is left of ``sys.modules``."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from ..cpython.modules import read_modules
+from ..report.records import encode
+from .base import Command, split
+from .summary import interpreters_of, print_json, print_problems, summary_parser
+
+
+class ModulesCommand(Command):
+    """Prints the modules of each interpreter in the order of ``sys.modules``."""
+
+    def run(self, words: str) -> None:
+        """Print the modules. Raises DebuggerError."""
+        options = summary_parser("modules").parse_args(split(words))
+        problems: List[str] = []
+        found = interpreters_of(self.session, problems)
+        documents: List[Any] = []
+        blocks = []
+        for interpreter in found:
+            own: List[str] = []
+            modules = read_modules(self.session.python(), interpreter.address, own)
+            if options.json:
+                document = encode(interpreter)
+                del document["threads"], document["gc"]  # not read
+                document["sys_modules"] = encode(modules)
+                document["problems"] = own
+                documents.append(document)
+                continue
+            from ..report.summaries import render_modules
+
+            if modules is None and not own:
+                blocks.append(f"interpreter {interpreter.id} has no sys.modules (any more)")
+                continue
+            style, width = self.session.style(), self.session.width()
+            blocks.append(render_modules(modules or [], style, width, interpreter.id, own))
+        if options.json:
+            print_json(self.session, {"interpreters": documents, "problems": problems})
+            return
+        self.session.print("\n\n".join(blocks) or "no interpreter is alive")
+        print_problems(self.session, problems)
+
+
+COMMAND = ModulesCommand()

@@ -1,0 +1,170 @@
+"""Names, help texts and settings of all `pyfin` commands, as data: loaded at `source` time."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Tuple
+
+
+class Entry(NamedTuple):
+    """A command: its name after ``pyfin``, the module beside this one, and its help."""
+
+    name: str
+    module: str
+    doc: str
+
+
+class SettingEntry(NamedTuple):
+    """A setting: its name after ``set pyfin``, what it means, its kind and default."""
+
+    name: str
+    doc: str
+    kind: str
+    default: Any
+    choices: Tuple[str, ...] = ()
+
+
+PREFIX_DOC = """Step through and look into the finalization of CPython.
+
+"pyfin start" goes to the beginning of Py_FinalizeEx, "pyfin next" from step to step,
+"pyfin status" tells where the process stands."""
+
+COMMANDS: Tuple[Entry, ...] = (
+    Entry(
+        "start",
+        "start",
+        """Run or continue to the beginning of finalization of the main interpreter.
+
+Usage: pyfin start
+Runs the program when there is no process yet. User breakpoints on the way stop as usual.""",
+    ),
+    Entry(
+        "next",
+        "next",
+        """Continue to the next finalization step.
+
+Usage: pyfin next [N] [--all]
+Stops before the step runs. With N, goes on N times. Steps that repeat once per module or type
+count as one; --all stops at each of them.""",
+    ),
+    Entry(
+        "until",
+        "until",
+        """Continue to a finalization step or phase.
+
+Usage: pyfin until STEP|PHASE
+STEP is the name of a C function (_PyGC_Fini) or any of its names in other versions; PHASE is one of
+the phases of "pyfin plan", such as module-teardown.""",
+    ),
+    Entry(
+        "finish",
+        "finish",
+        """Continue to the end of the running finalization step, before the next begins.
+
+Usage: pyfin finish""",
+    ),
+    Entry(
+        "break",
+        "break_step",
+        """Stop at a finalization step or phase whenever it begins.
+
+Usage: pyfin break STEP|PHASE|all
+Without argument, lists the stops that are set. "pyfin delete" removes them.""",
+    ),
+    Entry(
+        "delete",
+        "delete",
+        """Delete stops made by "pyfin break".
+
+Usage: pyfin delete [STEP|PHASE|all]
+Without argument, deletes all.""",
+    ),
+    Entry(
+        "plan",
+        "plan",
+        """List the finalization steps of this binary in order, without running it.
+
+Usage: pyfin plan [FILE] [--json]
+In a process whose finalization has begun, each step is marked done, running or pending.
+FILE is an executable or library to look at in place of the current program.""",
+    ),
+    Entry(
+        "status",
+        "status",
+        """Show where the process stands: phase, step, interpreters, threads, collector.
+
+Usage: pyfin status [--json]""",
+    ),
+    Entry("interpreters", "interpreters", "List the runtime's interpreters.\n\nUsage: pyfin interpreters [--json]"),
+    Entry(
+        "threads",
+        "threads",
+        """List thread states with their native threads, the GIL's holder and Python stacks.
+
+Usage: pyfin threads [--json]""",
+    ),
+    Entry(
+        "gc",
+        "gc_state",
+        """Show the garbage collector's generations and the most frequent types.
+
+Usage: pyfin gc [--types N] [--all] [--json]
+Differences are to the last stop at which this was asked.""",
+    ),
+    Entry(
+        "diagnose",
+        "diagnose",
+        """Say why the process crashed, or why it does not end.
+
+Usage: pyfin diagnose [--json]
+Works on a core file and on a process that has stopped.""",
+    ),
+    Entry(
+        "whatis",
+        "whatis",
+        """Say what lies at an address: an object and its type, a freed block, code, data, a stack.
+
+Usage: pyfin whatis ADDR... [--json]
+ADDR is a number. Knows live objects, types, freed blocks of pymalloc and the debug hooks' fill bytes,
+thread states, module state, and the libraries and stacks of the process.""",
+    ),
+    Entry(
+        "touches",
+        "touches",
+        """List what was touched after its end, so far.
+
+Usage: pyfin touches [--json]
+Notices finalizations that begin after the first stepping command or the first "pyfin touches".
+"set pyfin stop-on-touch on" stops at each new one.""",
+    ),
+    Entry(
+        "watch",
+        "watch",
+        """Stop whenever an object is read or written.
+
+Usage: pyfin watch ADDRESS|EXPRESSION
+Watches the word at the address, of an object its reference count, with a hardware watchpoint. There are four.""",
+    ),
+    Entry("modules", "modules", "List sys.modules with what is left of each.\n\nUsage: pyfin modules [--json]"),
+    Entry("batch", "batch", "Run one job without a terminal; used by the fingdb program.\n\nUsage: pyfin batch JSON"),
+)
+
+SETTINGS: Tuple[SettingEntry, ...] = (
+    SettingEntry(
+        "context",
+        "number of source lines shown around the current one at a finalization stop.\nZero shows none.",
+        "integer",
+        5,
+    ),
+    SettingEntry(
+        "stop-on-touch",
+        "whether the debugger stops when something is touched after its end.\nNotes, about CPython itself, never stop.",
+        "boolean",
+        False,
+    ),
+    SettingEntry(
+        "types-at-phases",
+        "whether a stop at a new phase counts all objects by type.\nTurn it off for programs with very many objects.",
+        "boolean",
+        True,
+    ),
+)

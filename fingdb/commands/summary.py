@@ -1,0 +1,58 @@
+"""What the summary commands share: their options, and their records as JSON."""
+
+from __future__ import annotations
+
+from typing import List
+
+from ..cpython.interpreter import read_interpreters
+from ..model.report import Interpreter
+from ..report.records import dumps
+from .base import ArgumentParser, Session, parser
+
+
+def summary_parser(name: str) -> ArgumentParser:
+    """Return the parser of a summary command, which knows ``--json``."""
+    made = parser(name)
+    made.add_argument("--json", action="store_true")
+    return made
+
+
+def interpreters_of(
+    session: Session,
+    problems: List[str],
+    threads: bool = False,
+    stacks: bool = False,
+    gc: bool = False,
+    objects: bool = False,
+) -> List[Interpreter]:
+    """Return the interpreters of the target, with as much of each as is asked for.
+
+    Raises DebuggerError when there is no process, no core, or no Python in it.
+    """
+    need_memory(session)
+    return read_interpreters(session.python(), threads, stacks, gc, objects, problems)
+
+
+def need_memory(session: Session) -> None:
+    """Raise DebuggerError unless the debugger has a process or a core file."""
+    from ..debugger.interface import DebuggerError, TargetKind
+
+    kind = session.debugger.target().kind
+    if kind is TargetKind.NONE:
+        raise DebuggerError('there is no program; start gdb with --args python3 PROGRAM, or use "file"')
+    if kind is TargetKind.STATIC:
+        raise DebuggerError('the program does not run; "pyfin start" or "run" starts it')
+
+
+def print_json(session: Session, data: object) -> None:
+    """Print plain data as JSON."""
+    session.print(dumps(data))
+
+
+def print_problems(session: Session, problems: List[str]) -> None:
+    """Print what could not be read, a sentence each."""
+    from ..report.lines import paragraph
+
+    style, width = session.style(), session.width()
+    for problem in problems:
+        session.print(style.output("\n".join(paragraph(problem, style, width, 0, "warning"))))

@@ -1,0 +1,65 @@
+"""`pyfin whatis ADDR`: what lies at an address of the target."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+from ..cpython.target import PythonTarget
+from ..debugger.interface import DebuggerError, TargetKind
+from ..findings.whatis import Lookup, WhatIs
+from ..report.escape import printable
+from .base import Command, parser, split
+from .summary import print_json
+
+_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")
+
+
+class WhatIsCommand(Command):
+    """Prints one line on each address."""
+
+    def run(self, words: str) -> None:
+        """Print what lies at the addresses. Raises DebuggerError."""
+        arguments = parser("whatis")
+        arguments.add_argument("address", nargs="+")
+        arguments.add_argument("--json", action="store_true")
+        options = arguments.parse_args(split(words))
+        addresses = [_address(text) for text in options.address]
+        if self.session.debugger.target().kind not in (TargetKind.CORE, TargetKind.LIVE):
+            raise DebuggerError('there is no process and no core: "core-file CORE" or "attach PID" gets one')
+        lookup = Lookup(self.session.debugger, self._python())
+        answers = [lookup.what_is(address) for address in addresses]
+        if options.json:
+            print_json(self.session, [_document(answer) for answer in answers])
+            return
+        for answer in answers:
+            self.session.print(f"{answer.address:#x}: {printable(answer.words)}")
+
+    def _python(self) -> Optional[PythonTarget]:
+        try:
+            return self.session.python()
+        except DebuggerError:
+            return None
+
+
+def _address(text: str) -> int:
+    if not _NUMBER.match(text):
+        raise DebuggerError(f'"{printable(text, 40)}" is not an address: write it as 0x… or as a number')
+    number = int(text, 0) if text[:2].lower() == "0x" else int(text)
+    if number >= 1 << 64:
+        raise DebuggerError(f"{printable(text, 40)} is larger than any address")
+    return number
+
+
+def _document(answer: WhatIs) -> object:
+    held = answer.object
+    return {
+        "address": hex(answer.address),
+        "kind": answer.kind,
+        "words": answer.words,
+        "object": {"address": hex(held.address), "type": held.type} if held is not None else None,
+        "refcount": answer.count,
+    }
+
+
+COMMAND = WhatIsCommand()

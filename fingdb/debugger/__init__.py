@@ -1,0 +1,1 @@
+"""The only room that knows a debugger: the interface, and a back end for each debugger."""

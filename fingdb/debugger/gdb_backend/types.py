@@ -1,0 +1,148 @@
+"""Symbols and structure layouts from gdb's symbol tables and debug information."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Optional, Tuple
+
+import gdb
+
+from ..interface import Field
+
+_KINDS = {
+    gdb.TYPE_CODE_PTR: "pointer",
+    gdb.TYPE_CODE_STRUCT: "struct",
+    gdb.TYPE_CODE_UNION: "struct",
+    gdb.TYPE_CODE_ARRAY: "array",
+    gdb.TYPE_CODE_FLT: "float",
+    gdb.TYPE_CODE_FUNC: "struct",
+}
+_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_AT = re.compile(r"^(?:<?)([^\s<>+]+)(?: \+ (\d+))?(?:>?)(?: in section .*)?$")
+
+
+class Types:
+    """Names to addresses, and members to offsets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._types: Dict[Tuple[object, str], Optional[gdb.Type]] = {}
+
+    def symbol_address(self, name: str) -> Optional[int]:
+        """Return the address of a symbol, None if unknown."""
+        try:
+            return int(gdb.parse_and_eval(f"(unsigned long)&{name}")) & (1 << 64) - 1
+        except gdb.error:
+            return None
+
+    def symbol_at(self, address: int) -> Optional[Tuple[str, int]]:
+        """Return name and start of the ELF symbol that covers ``address``."""
+        try:
+            text = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
+        except gdb.error:
+            return None
+        found = _AT.match(text.split("\n")[0])
+        if found is None or text.startswith("No symbol"):
+            return None
+        return found.group(1), address - int(found.group(2) or 0)
+
+    def _type(self, name: str) -> Optional[gdb.Type]:
+        key = (_program(), name)
+        if key not in self._types or self._types[key] is None:
+            try:
+                self._types[key] = gdb.lookup_type(name).strip_typedefs()
+            except gdb.error:
+                return None
+        return self._types[key]
+
+    def struct_size(self, struct: str) -> Optional[int]:
+        """Return the size of a type in bytes, None if unknown."""
+        found = self._type(struct)
+        return None if found is None else found.sizeof
+
+    def enum_value(self, name: str) -> Optional[int]:
+        """Return the value of an enumeration constant, None if unknown."""
+        try:
+            return int(gdb.parse_and_eval(name))
+        except (gdb.error, ValueError, TypeError):
+            return None
+
+    def field(self, struct: str, path: str) -> Optional[Field]:
+        """Return where ``path`` lies in ``struct``, None if there is no such type or member."""
+        current = self._type(struct)
+        if current is None:
+            return None
+        offset = 0
+        bits = (0, 0)
+        for name, index in _PART.findall(path):
+            current = current.strip_typedefs()
+            if index:
+                if current.code != gdb.TYPE_CODE_ARRAY:
+                    return None
+                element = current.target()
+                offset += int(index) * element.sizeof
+                current = element
+                continue
+            found = _member(current, name)
+            if found is None:
+                return None
+            position, current, width = found
+            if width:
+                # A bit field: describe it within its storage unit of the declared type's size.
+                unit = current.strip_typedefs().sizeof * 8
+                base = position // unit * unit
+                offset += base // 8
+                bits = (position - base, width)
+            else:
+                offset += position // 8
+        return _describe(current, offset, bits)
+
+
+def _program() -> Optional[str]:
+    space = gdb.current_progspace()
+    return space.filename if space is not None else None
+
+
+def _member(type_: gdb.Type, name: str) -> Optional[Tuple[int, gdb.Type, int]]:
+    """Return (bit position, type, bit width or 0) of a member, through anonymous members."""
+    if type_.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
+        return None
+    for field in type_.fields():
+        if not hasattr(field, "bitpos"):
+            continue  # a static member
+        position, inner_type = field.bitpos, field.type
+        if position is None or inner_type is None:
+            continue
+        if field.name == name:
+            return position, inner_type, field.bitsize
+        if not field.name:
+            inner = _member(inner_type.strip_typedefs(), name)
+            if inner is not None:
+                return position + inner[0], inner[1], inner[2]
+    return None
+
+
+def _describe(type_: gdb.Type, offset: int, bits: Tuple[int, int]) -> Field:
+    bare = type_.strip_typedefs()
+    kind = _KINDS.get(bare.code)
+    if kind is None:
+        kind = "int" if getattr(bare, "is_signed", bare.code == gdb.TYPE_CODE_INT) and not _unsigned(bare) else "uint"
+    count = stride = 0
+    named = type_
+    if kind == "array":
+        named = bare.target()
+        stride = named.sizeof
+        count = bare.sizeof // stride if stride else 0
+    elif kind == "pointer":
+        named = bare.target()
+    name = str(named.unqualified())
+    return Field(offset, bare.sizeof, kind, name, bits[0], bits[1], count, stride)
+
+
+def _unsigned(type_: gdb.Type) -> bool:
+    if hasattr(type_, "is_signed"):
+        try:
+            return not type_.is_signed
+        except ValueError:
+            return True
+    return "unsigned" in str(type_) or type_.code in (gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)

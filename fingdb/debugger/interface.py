@@ -1,0 +1,341 @@
+"""What fingdb asks of a debugger.
+
+One interface, two back ends in mind: gdb's Python API (`gdb_backend`), and lldb's SB API, which
+comes next. Everything passed over it is data of ours (numbers, bytes, small records): no object
+of a debugger leaves its back end. Errors of the debugger are translated into the exceptions
+below, with a sentence for the user as their text.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Callable, List, Optional, Protocol, Sequence, Tuple
+
+from ..model.report import NativeFrame
+
+#: Function of a frame that the kernel made to call a signal handler: what is outside of it was interrupted.
+SIGNAL_HANDLER = "<signal handler called>"
+
+
+class DebuggerError(Exception):
+    """The debugger could not do what was asked; the text is one sentence for the user."""
+
+
+class MemoryFault(DebuggerError):
+    """Memory at ``address`` cannot be read."""
+
+    def __init__(self, address: int, length: int) -> None:
+        super().__init__(f"cannot read {length} bytes of memory at {address:#x}")
+        self.address = address
+        self.length = length
+
+
+class Interrupted(DebuggerError):
+    """The user pressed Control-C while a command was at work."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
+class TargetKind(str, Enum):
+    """What the debugger has in its hands."""
+
+    NONE = "none"
+    #: An executable that does not run.
+    STATIC = "static"
+    LIVE = "live"
+    CORE = "core"
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """The debugger's current target. ``signal`` is what stopped or killed it, by name."""
+
+    kind: TargetKind
+    executable: Optional[str] = None
+    pid: int = 0
+    core: Optional[str] = None
+    signal: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Module:
+    """An executable or shared library in the target.
+
+    ``bias`` is what to add to an address of the ELF file to get one of the process;
+    ``symbol_files`` are the files with its symbol tables, the module itself first, then its
+    separate debug file where there is one.
+    """
+
+    path: str
+    bias: int
+    build_id: Optional[str]
+    symbol_files: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a member lies in its structure, as the debug information tells.
+
+    ``offset`` and ``size`` in bytes. ``kind`` is one of ``int``, ``uint``, ``float``,
+    ``pointer``, ``struct``, ``array``. For a bit field ``bit_size`` is not 0 and ``bit_offset``
+    counts from the least significant bit of the ``size`` bytes at ``offset``. For an array
+    ``count`` elements of ``stride`` bytes. ``type`` is the name of the type without qualifiers
+    (of the element for an array, of the target for a pointer).
+    """
+
+    offset: int
+    size: int
+    kind: str
+    type: str = ""
+    bit_offset: int = 0
+    bit_size: int = 0
+    count: int = 0
+    stride: int = 0
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A machine instruction; ``target`` is the address of a direct call or jump."""
+
+    address: int
+    length: int
+    text: str
+    #: ``call``, ``jump`` (always taken), ``branch`` (conditional), ``return``, ``padding``
+    #: (fills up space; does nothing) or ``other``.
+    flow: str = "other"
+    target: Optional[int] = None
+    #: Name of the function behind a procedure linkage stub that is called.
+    stub: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """The line table's row of an address; ``start`` and ``end`` (excluded) bound its instructions."""
+
+    file: Optional[str]
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class InlinedBlock:
+    """A call that the compiler inlined: whose, and which block (start and end identify it)."""
+
+    function: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class NativeThread:
+    """A thread as the debugger numbers it. ``native_id`` is the kernel's (LWP)."""
+
+    debugger_id: int
+    pid: int
+    native_id: int
+    name: Optional[str]
+    selected: bool
+
+
+@dataclass(frozen=True)
+class SignalInfo:
+    """The signal that stopped or killed the target, as the kernel tells it (``siginfo_t``).
+
+    ``code`` is ``si_code`` (0 or less: sent by a process, ``sender`` is its pid); ``address`` is where a
+    fault happened, None for signals that are not faults.
+    """
+
+    name: str
+    code: int
+    address: Optional[int] = None
+    sender: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A breakpoint was reached. ``sp`` is the stack pointer at that instruction."""
+
+    address: int
+    sp: int
+    native_id: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class StopEvent:
+    """The target stopped and the debugger waits. ``reason`` is ``breakpoint`` (somebody else's or
+    ours), ``signal`` (``signal`` has its name) or ``step``."""
+
+    reason: str
+    signal: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ExitEvent:
+    """The target ended, with an exit code or by a signal; or, ``detached``, lives on without the debugger.
+
+    ``child`` is the forked process that the debugger follows in its place, 0 for none.
+    """
+
+    pid: int
+    exit_code: Optional[int] = None
+    signal: Optional[str] = None
+    detached: bool = False
+    child: int = 0
+
+
+class Breakpoint(Protocol):
+    """A breakpoint that calls back. Hidden from the user's own list of breakpoints."""
+
+    address: int
+    enabled: bool
+
+    def delete(self) -> None:
+        """Remove it; safe inside a callback (the back end defers what it must)."""
+
+
+HitCallback = Callable[[Hit], bool]
+
+
+class Debugger(Protocol):
+    """The debugger with its current target."""
+
+    name: str
+    version: Tuple[int, ...]
+
+    # -- the target ---------------------------------------------------------------------------
+    def target(self) -> TargetInfo:
+        """Return what is being debugged now."""
+
+    def modules(self) -> Sequence[Module]:
+        """Return the executable (first) and the loaded libraries that come from files."""
+
+    def examine(self, path: str) -> "AbstractContextManager[Debugger]":
+        """Open a file that does not run as a static target of its own, and close it at the end.
+
+        The user's own target is selected again afterwards. Raises DebuggerError.
+        """
+
+    @property
+    def generation(self) -> int:
+        """A number that changes whenever the target may have changed."""
+
+    # -- memory -------------------------------------------------------------------------------
+    def read(self, address: int, length: int) -> bytes:
+        """Return ``length`` bytes of the target's memory. Raises MemoryFault."""
+
+    @property
+    def pointer_size(self) -> int:
+        """Size of a pointer in bytes."""
+
+    @property
+    def big_endian(self) -> bool:
+        """Byte order of the target."""
+
+    # -- symbols and types --------------------------------------------------------------------
+    def symbol_address(self, name: str) -> Optional[int]:
+        """Return the address of a global symbol, None if unknown. May read debug information."""
+
+    def symbol_at(self, address: int) -> Optional[Tuple[str, int]]:
+        """Return name and start of the symbol that covers ``address``, None if there is none."""
+
+    def module_at(self, address: int) -> Optional[str]:
+        """Return the path of the file that is mapped at ``address``, None if there is none."""
+
+    def field(self, struct: str, path: str) -> Optional[Field]:
+        """Return where member ``path`` (dots for members of members, ``[n]`` for elements) lies.
+
+        ``struct`` is a type's name as C code writes it (``PyThreadState``, ``struct _ts``).
+        None when the debug information has no such type or member. Anonymous structures and
+        unions are looked through.
+        """
+
+    def struct_size(self, struct: str) -> Optional[int]:
+        """Return the size of a type in bytes, None if unknown."""
+
+    def enum_value(self, name: str) -> Optional[int]:
+        """Return the value of an enumeration constant, None if unknown."""
+
+    # -- code ---------------------------------------------------------------------------------
+    def disassemble(self, start: int, end: int) -> List[Instruction]:
+        """Return the instructions from ``start`` to before ``end``. Raises DebuggerError."""
+
+    def source_line(self, address: int) -> Optional[SourceLine]:
+        """Return the line table's row of an address, None without debug information."""
+
+    def inlined_at(self, address: int) -> Tuple[InlinedBlock, ...]:
+        """Return the calls that were inlined at an address, the outermost first."""
+
+    # -- threads and frames -------------------------------------------------------------------
+    def threads(self) -> List[NativeThread]:
+        """Return the threads of the target."""
+
+    def frames(self, debugger_id: int, limit: int = 64) -> List[NativeFrame]:
+        """Return at most ``limit`` frames of a thread, innermost first; fewer if unwinding fails."""
+
+    def frame_argument(self, debugger_id: int, level: int, name: str) -> Optional[int]:
+        """Return an integer or pointer argument or local of a frame (or ``local.member``), None if it cannot be had."""
+
+    def register(self, debugger_id: int, level: int, name: str) -> Optional[int]:
+        """Return a register of a frame by its name in the debugger, None if it cannot be had."""
+
+    def signal_info(self) -> Optional[SignalInfo]:
+        """Return what is known of the signal that stopped or killed the target, None if there was none."""
+
+    # -- control ------------------------------------------------------------------------------
+    def breakpoint(self, address: int, callback: HitCallback) -> Breakpoint:
+        """Call ``callback`` each time a thread reaches ``address``; it answers True to stop there."""
+
+    def return_address(self, hit: Hit) -> Optional[int]:
+        """Return where the function just entered will return to, None if it cannot be told."""
+
+    def first_argument(self, hit: Hit) -> Optional[int]:
+        """Return the first integer or pointer argument of the function just entered, None if unknown."""
+
+    def hardware_watchpoints(self) -> int:
+        """Return how many hardware watchpoints there are, the user's own included."""
+
+    def watch(self, expression: str) -> Tuple[int, int]:
+        """Stop for the user at any access to the word at the address that ``expression`` gives.
+
+        Return the watchpoint's number and the address. Raises DebuggerError, also where only a
+        software watchpoint would do: those take minutes.
+        """
+
+    def resume(self) -> None:
+        """Start or continue the target, as the user's ``run`` or ``continue``; wait for its stop."""
+
+    def start(self) -> None:
+        """Run the program from its beginning; return when it stops."""
+
+    def expect_exit(self, pid: int, code: int) -> None:
+        """Note with which code a process is about to exit: `on_exit` tells it should the debugger miss the end."""
+
+    def on_stop(self, listener: Callable[[StopEvent], None]) -> None:
+        """Tell ``listener`` whenever the target stopped for the user."""
+
+    def on_exit(self, listener: Callable[[ExitEvent], None]) -> None:
+        """Tell ``listener`` whenever the target ended."""
+
+    def on_modules_changed(self, listener: Callable[[str], None]) -> None:
+        """Tell ``listener`` the path of each file that is loaded into the target, "" when cleared."""
+
+    def on_resume(self, listener: Callable[[], None]) -> None:
+        """Tell ``listener`` whenever the target goes on."""
+
+    # -- the user -----------------------------------------------------------------------------
+    def write(self, text: str) -> None:
+        """Write text for the user, through the debugger's pager."""
+
+    def styling(self) -> bool:
+        """Tell whether colours may be used on the user's terminal now."""
+
+    def width(self) -> int:
+        """Return the width of the user's terminal in columns, 0 for unlimited."""
+
+    def check_interrupt(self) -> None:
+        """Raise Interrupted if the user pressed Control-C."""

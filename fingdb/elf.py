@@ -1,0 +1,315 @@
+"""ELF files read directly: symbol tables with sizes, sections, build-id, needed libraries.
+
+A debugger's scripting interface tells no symbol sizes and answers a lookup by name by reading
+debug information; the symbol table itself is small and takes milliseconds. The file is mapped
+and treated as untrusted: every offset is checked against the file's size.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, Iterator, List, Optional, Tuple
+
+SHT_SYMTAB, SHT_RELA, SHT_DYNAMIC, SHT_NOTE, SHT_NOBITS, SHT_DYNSYM = 2, 4, 6, 7, 8, 11
+PT_LOAD = 1
+STT_FUNC, STT_GNU_IFUNC = 2, 10
+DT_NEEDED, DT_RPATH, DT_RUNPATH = 1, 15, 29
+NT_GNU_BUILD_ID = 3
+
+
+class ElfError(Exception):
+    """The file is not an ELF file that can be read; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class ElfSymbol:
+    """A symbol: its address in the file's own address space, its size in bytes (0 if unknown)."""
+
+    name: str
+    address: int
+    size: int
+    defined: bool
+    function: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section header: address, file offset and size; ``present`` is false for NOBITS."""
+
+    name: str
+    type: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    present: bool
+
+
+class ElfFile:
+    """One ELF file, mapped. Raises ElfError when it is not one."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                self._data: mmap.mmap = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else _bad(path)
+        except (OSError, ValueError) as error:
+            raise ElfError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        if self._data[:4] != b"\x7fELF" or len(self._data) < 64:
+            raise ElfError(f"{path} is not an ELF file")
+        self.is_64 = self._data[4] == 2
+        self._end = ">" if self._data[5] == 2 else "<"
+        self._read_header()
+
+    # -- reading --------------------------------------------------------------------------------
+    def _unpack(self, layout: str, offset: int) -> Tuple[int, ...]:
+        try:
+            return struct.unpack_from(self._end + layout, self._data, offset)
+        except struct.error:
+            raise ElfError(f"{self.path} is truncated or damaged") from None
+
+    def _read_header(self) -> None:
+        if self.is_64:
+            fields = self._unpack("HHIQQQIHHHHHH", 16)
+        else:
+            fields = self._unpack("HHIIIIIHHHHHH", 16)
+        self.type, self.machine = fields[0], fields[1]
+        self._phoff, self._shoff = fields[4], fields[5]
+        self._phentsize, self._phnum, self._shentsize, self._shnum, shstrndx = fields[8:13]
+        self.sections: List[Section] = []
+        try:
+            self._read_sections(shstrndx)
+        except ElfError:
+            self.sections = []  # core files and sstripped programs may have none
+
+    def _read_sections(self, shstrndx: int) -> None:
+        raw = []
+        for index in range(self._shnum if self._shoff else 0):
+            layout = "IIQQQQIIQQ" if self.is_64 else "IIIIIIIIII"
+            raw.append(self._unpack(layout, self._shoff + index * self._shentsize))
+        names = raw[shstrndx] if shstrndx < len(raw) else None
+        for name, kind, _flags, address, offset, size, link, _info, _align, _entsize in raw:
+            text = self._string(names[4], names[5], name) if names else ""
+            self.sections.append(Section(text, kind, address, offset, size, link, kind != SHT_NOBITS))
+
+    def _string(self, table: int, size: int, index: int) -> str:
+        if index >= size or table + size > len(self._data):
+            return ""
+        end = self._data.find(b"\0", table + index, table + size)
+        return self._data[table + index : end if end >= 0 else table + size].decode("utf-8", "replace")
+
+    # -- questions ------------------------------------------------------------------------------
+    def section(self, name: str) -> Optional[Section]:
+        """Return the section of that name, None if there is none."""
+        for section in self.sections:
+            if section.name == name:
+                return section
+        return None
+
+    def section_bytes(self, name: str) -> bytes:
+        """Return the contents of a section, empty if it is absent or not in the file."""
+        section = self.section(name)
+        if section is None or not section.present:
+            return b""
+        return self._data[section.offset : section.offset + section.size]
+
+    def has_debug_info(self) -> bool:
+        """Tell whether the file itself carries DWARF."""
+        return any(s.name in (".debug_info", ".zdebug_info") and s.present and s.size for s in self.sections)
+
+    def segments(self) -> Iterator[Tuple[int, int, int, int]]:
+        """Yield (address, memory size, file offset, file size) of each loaded segment."""
+        for index in range(self._phnum):
+            at = self._phoff + index * self._phentsize
+            if self.is_64:
+                kind, _flags, offset, vaddr, _paddr, filesz, memsz, _align = self._unpack("IIQQQQQQ", at)
+            else:
+                kind, offset, vaddr, _paddr, filesz, memsz, _flags, _align = self._unpack("IIIIIIII", at)
+            if kind == PT_LOAD:
+                yield vaddr, memsz, offset, filesz
+
+    def mappings(self) -> Iterator[Tuple[int, int, int, int]]:
+        """Yield (address, memory size, file size, flags) of each loaded segment: 1 executable, 2 writable, 4 readable."""
+        for index in range(self._phnum):
+            at = self._phoff + index * self._phentsize
+            if self.is_64:
+                kind, flags, _offset, vaddr, _paddr, filesz, memsz, _align = self._unpack("IIQQQQQQ", at)
+            else:
+                kind, _offset, vaddr, _paddr, filesz, memsz, flags, _align = self._unpack("IIIIIIII", at)
+            if kind == PT_LOAD:
+                yield vaddr, memsz, filesz, flags
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes at an address of the file's own address space; shorter or empty if not there."""
+        for vaddr, _memsz, offset, filesz in self.segments():
+            if vaddr <= address < vaddr + filesz:
+                start = offset + address - vaddr
+                return self._data[start : start + min(length, vaddr + filesz - address)]
+        return b""
+
+    @property
+    def build_id(self) -> Optional[str]:
+        """The GNU build-id in hexadecimal, None without one."""
+        for section in self.sections:
+            if section.type == SHT_NOTE and section.present:
+                found = parse_build_id(self._data[section.offset : section.offset + section.size], self._end)
+                if found:
+                    return found
+        return None
+
+    def has_string(self, table: str, name: str) -> bool:
+        """Tell whether a string table holds exactly ``name``: a cheap test before reading symbols."""
+        section = self.section(table)
+        if section is None or not section.present:
+            return False
+        needle = b"\0" + name.encode() + b"\0"
+        return self._data.find(needle, section.offset, section.offset + section.size) >= 0
+
+    def defines(self, name: str) -> bool:
+        """Tell whether one of the file's own symbol tables defines ``name``, without reading them whole."""
+        needle = b"\0" + name.encode() + b"\0"
+        for section in self.sections:
+            if section.type not in (SHT_SYMTAB, SHT_DYNSYM) or not section.present:
+                continue
+            if section.link >= len(self.sections):
+                continue
+            strings = self.sections[section.link]
+            at = self._data.find(needle, strings.offset, strings.offset + strings.size)
+            if at < 0:
+                continue
+            wanted = at + 1 - strings.offset
+            layout = self._end + ("I2xH16x" if self.is_64 else "I10xH")
+            raw = self._data[section.offset : section.offset + section.size]
+            raw = raw[: len(raw) - len(raw) % struct.calcsize(layout)]
+            if any(st_name == wanted and shndx for st_name, shndx in struct.iter_unpack(layout, raw)):
+                return True
+        return False
+
+    def symbols(self) -> Dict[str, ElfSymbol]:
+        """Return all symbols by name; defined ones win over undefined ones, .symtab over .dynsym.
+
+        Local symbols that share a name (``_init``) keep the first.
+        """
+        found: Dict[str, ElfSymbol] = {}
+        for kind in (SHT_SYMTAB, SHT_DYNSYM):
+            for section in self.sections:
+                if section.type == kind and section.present:
+                    for symbol in self._table(section):
+                        old = found.get(symbol.name)
+                        if old is None or (symbol.defined and not old.defined):
+                            found[symbol.name] = symbol
+        return found
+
+    def exported(self) -> Dict[str, ElfSymbol]:
+        """Return the defined symbols of the dynamic table by name."""
+        found: Dict[str, ElfSymbol] = {}
+        for section in self.sections:
+            if section.type == SHT_DYNSYM and section.present:
+                for symbol in self._table(section):
+                    if symbol.defined:
+                        found.setdefault(symbol.name, symbol)
+        return found
+
+    def _table(self, section: Section) -> Iterator[ElfSymbol]:
+        if section.link >= len(self.sections):
+            return
+        strings = self.sections[section.link]
+        names = self._data[strings.offset : strings.offset + strings.size]
+        raw = self._data[section.offset : section.offset + section.size]
+        layout = self._end + ("IBBHQQ" if self.is_64 else "IIIBBH")
+        entry = struct.calcsize(layout)
+        raw = raw[: len(raw) - len(raw) % entry]
+        for fields in struct.iter_unpack(layout, raw):
+            if self.is_64:
+                name, info, _other, shndx, value, size = fields
+            else:
+                name, value, size, info, _other, shndx = fields
+            if name == 0 or name >= len(names):
+                continue
+            end = names.find(b"\0", name)
+            text = names[name : end if end >= 0 else len(names)].decode("utf-8", "replace")
+            # Versioned names ("PyX@@VER") do not occur in CPython's own tables, "name@VER" in libc's.
+            yield ElfSymbol(text, value, size, shndx != 0, info & 15 in (STT_FUNC, STT_GNU_IFUNC))
+
+    def _dynamic(self) -> Iterator[Tuple[int, str]]:
+        for section in self.sections:
+            if section.type != SHT_DYNAMIC or not section.present or section.link >= len(self.sections):
+                continue
+            strings = self.sections[section.link]
+            step, layout = (16, "QQ") if self.is_64 else (8, "II")
+            for at in range(section.offset, section.offset + section.size, step):
+                tag, value = self._unpack(layout, at)
+                if tag == 0:
+                    break
+                if tag in (DT_NEEDED, DT_RPATH, DT_RUNPATH):
+                    yield tag, self._string(strings.offset, strings.size, value)
+
+    @property
+    def needed(self) -> List[str]:
+        """Names of the libraries it needs (DT_NEEDED)."""
+        return [text for tag, text in self._dynamic() if tag == DT_NEEDED]
+
+    @property
+    def runpath(self) -> List[str]:
+        """Directories of DT_RUNPATH or DT_RPATH with $ORIGIN replaced."""
+        origin = os.path.dirname(os.path.realpath(self.path))
+        for tag, text in self._dynamic():
+            if tag in (DT_RPATH, DT_RUNPATH):
+                return [d.replace("$ORIGIN", origin).replace("${ORIGIN}", origin) for d in text.split(":") if d]
+        return []
+
+
+def _bad(path: str) -> mmap.mmap:
+    raise ElfError(f"{path} is empty")
+
+
+def parse_build_id(notes: bytes, byte_order: str = "<") -> Optional[str]:
+    """Return the GNU build-id in a run of ELF notes as hexadecimal, None if there is none."""
+    at = 0
+    while at + 12 <= len(notes):
+        namesz, descsz, kind = struct.unpack_from(byte_order + "III", notes, at)
+        name = notes[at + 12 : at + 12 + namesz]
+        start = at + 12 + (namesz + 3) // 4 * 4
+        if kind == NT_GNU_BUILD_ID and name == b"GNU\0":
+            return notes[start : start + descsz].hex()
+        at = start + (descsz + 3) // 4 * 4
+    return None
+
+
+@lru_cache(maxsize=64)
+def _open_cached(path: str, _stamp: Tuple[int, int]) -> ElfFile:
+    return ElfFile(path)
+
+
+def open_elf(path: str) -> ElfFile:
+    """Return the ElfFile of a path, kept as long as the file does not change. Raises ElfError."""
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise ElfError(f"cannot read {path}: {error.strerror}") from None
+    return _open_cached(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def library_of(executable: str, prefix: str) -> Optional[str]:
+    """Return the path of the needed library whose name starts with ``prefix``, as ld.so would find it.
+
+    Looks in RUNPATH, LD_LIBRARY_PATH, beside the executable's ``../lib`` and in the system's usual
+    directories; None if it is not there. Raises ElfError.
+    """
+    elf = open_elf(executable)
+    machine = {62: "x86_64-linux-gnu", 183: "aarch64-linux-gnu"}.get(elf.machine, "")
+    directories = elf.runpath + os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    directories += ["/lib/" + machine, "/usr/lib/" + machine, "/usr/local/lib"]
+    directories += ["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+    for name in elf.needed:
+        if name.startswith(prefix):
+            for directory in directories:
+                path = os.path.join(directory, name)
+                if directory and os.path.isfile(path):
+                    return path
+    return None

@@ -1,0 +1,1 @@
+"""Phases, catalogue, plan and tracer: what finalization is and how a binary does it."""

@@ -1,0 +1,117 @@
+"""Take over a finalization that is under way: what each thread's frames say about it."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+from ..debugger.interface import Debugger, NativeThread
+from ..model.phase import Phase
+from ..model.plan import Plan, PlanStep
+from ..model.report import NativeFrame
+from . import catalogue
+from .functions import base_name
+from .position import behind, holding
+from .runtime_module import NoPlan, RuntimeModule
+from .trace import DONE, StepRun, Trace
+
+#: Frames looked at per thread: a finalization nests some ten functions, but deallocations in it recurse.
+FRAME_LIMIT = 20000
+
+
+def adopt(debugger: Debugger, runtime: RuntimeModule) -> List[Tuple[Trace, List[int]]]:
+    """Return the finalizations under way, the outermost first, each with the addresses it returns to.
+
+    Steps that lie behind the program counter of a function count as done; whether a conditional
+    one really ran cannot be known, and is not claimed: the traces are marked ``adopted``.
+    """
+    try:
+        plan = runtime.plan()
+    except NoPlan:
+        return []
+    kinds = catalogue.roots()
+    found: List[Tuple[Trace, List[int]]] = []
+    for thread in debugger.threads():
+        frames = [f for f in debugger.frames(thread.debugger_id, FRAME_LIMIT) if not f.inlined]
+        roots = [
+            index for index, frame in enumerate(frames)
+            if kinds.get(_function(runtime, frame) or "") in ("main", "subinterpreter")
+        ]
+        for index in reversed(roots):
+            inner = [r for r in roots if r < index]
+            first = max(inner) + 1 if inner else 0
+            taken = _trace(debugger, plan, runtime, thread, frames[first : index + 1], frames[index + 1 :])
+            if taken is not None:
+                found.append(taken)
+    return found
+
+
+def _function(runtime: RuntimeModule, frame: NativeFrame) -> Optional[str]:
+    if frame.function:
+        return base_name(frame.function)  # spares reading the symbol table
+    symbol = runtime.functions.covering(frame.pc - runtime.bias)
+    return base_name(symbol.name.split(".cold", 1)[0]) if symbol is not None else None
+
+
+def _trace(
+    debugger: Debugger,
+    plan: Plan,
+    runtime: RuntimeModule,
+    thread: NativeThread,
+    frames: List[NativeFrame],
+    outside: List[NativeFrame],
+) -> Optional[Tuple[Trace, List[int]]]:
+    name = _function(runtime, frames[-1]) or ""
+    root = plan.root(name)
+    if root is None or not outside:
+        return None
+    kind = catalogue.roots()[name]
+    run = StepRun(name, root, Phase.THREAD_SHUTDOWN, _entry_sp(outside[0]), False, thread.native_id, None)
+    trace = Trace(run, kind, 1, 0 if kind == "main" else -1, thread.pid, thread.native_id, adopted=True)
+    if kind != "main":
+        trace.thread_state = debugger.frame_argument(thread.debugger_id, frames[-1].level, "tstate") or 0
+    stack = [run]
+    returns = [outside[0].pc]
+    for depth in range(len(frames) - 1, -1, -1):
+        frame = frames[depth]
+        # A caller's pc is behind its call instruction: step back into it.
+        pc = frame.pc - runtime.bias - (1 if depth else 0)
+        base = next((r for r in reversed(stack) if not r.inlined), None)
+        if base is None or base.node is None or not _is_body_of(plan, base.node, pc):
+            continue
+        done, _ = behind(plan, base.node.children, pc)
+        chain = holding(base.node.children, pc)
+        for step in done:
+            if step not in chain:
+                base.children.append(_passed(step, base, trace))
+        for step in chain:
+            stack.append(_open(step, stack[-1], trace, base.sp, thread))
+            if not step.inlined and depth:
+                stack[-1].sp = _entry_sp(frame)
+                returns.append(frame.pc)
+    trace.stacks[thread.native_id] = stack
+    trace.begun = sum(1 for _ in run.walk())
+    return trace, returns
+
+
+def _is_body_of(plan: Plan, node: PlanStep, pc: int) -> bool:
+    containers = {child.container for child in node.children}
+    return any(start <= pc < end for c in containers for start, end, _ in plan.flow.get(c, ()))
+
+
+def _entry_sp(caller: NativeFrame) -> int:
+    """Return the stack pointer at the callee's entry: one word below the caller's at the call's end."""
+    return caller.sp - 8
+
+
+def _passed(step: PlanStep, parent: StepRun, trace: Trace) -> StepRun:
+    trace.phase = max(trace.phase, step.phase, key=lambda p: p.rank)
+    parent.begun.add(id(step))
+    return StepRun(step.name, step, step.phase, parent.sp, step.inlined, parent.thread, parent, DONE)
+
+
+def _open(step: PlanStep, parent: StepRun, trace: Trace, sp: int, thread: NativeThread) -> StepRun:
+    trace.phase = max(trace.phase, step.phase, key=lambda p: p.rank)
+    run = StepRun(step.name, step, step.phase, sp, step.inlined, thread.native_id, parent)
+    parent.children.append(run)
+    parent.begun.add(id(step))
+    return run

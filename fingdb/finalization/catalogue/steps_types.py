@@ -1,0 +1,420 @@
+"""Steps that end types, singletons, caches of small objects and free lists."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from ...model.phase import Phase
+from .rows import Step, bpo
+
+STEPS: Tuple[Step, ...] = (
+    Step(
+        key="finalize_interp_types",
+        names=("finalize_interp_types",),
+        begins=Phase.TYPE_TEARDOWN,
+        ends="free-lists",
+        since=(3, 9),
+        gone="singletons and free lists, from 3.11 the built-in types too, are finalized",
+    ),
+    # -- types --------------------------------------------------------------------------------
+    Step(
+        key="_PyTypes_FiniExtTypes",
+        names=("_PyTypes_FiniExtTypes",),
+        since=(3, 13),
+        gone="static types of the standard library's extension modules (datetime) are finalized",
+    ),
+    Step(
+        key="_PyUnicode_FiniTypes",
+        names=("_PyUnicode_FiniTypes",),
+        since=(3, 11),
+        gone="the helper types of str.format and of charmap codecs are finalized",
+    ),
+    Step(
+        key="_PySys_FiniTypes",
+        names=("_PySys_FiniTypes", "_PySys_Fini"),
+        since=(3, 11),
+        gone="the types of sys.flags, sys.version_info, sys.hash_info and the like are finalized",
+    ),
+    Step(
+        key="_PyXI_FiniTypes",
+        names=("_PyXI_FiniTypes",),
+        since=(3, 13),
+        gone="the exception types for errors between interpreters are finalized",
+    ),
+    Step(
+        key="fini_static_exctypes",
+        names=("fini_static_exctypes", "fini_exceptions"),
+        since=(3, 13),
+        gone="the exception types for errors between interpreters are finalized",
+    ),
+    Step(
+        # The first of its phase in 3.8, which has no finalize_interp_types.
+        key="_PyExc_Fini",
+        names=("_PyExc_Fini",),
+        begins=Phase.TYPE_TEARDOWN,
+        ends="exception-caches",
+        gone="no MemoryError is in reserve and errno has no exception types any more",
+    ),
+    Step(
+        key="_PyExc_FiniTypes",
+        names=("_PyExc_FiniTypes",),
+        ends="exceptions",
+        since=(3, 11),
+        gone="the built-in exception types are finalized: nothing can be raised",
+    ),
+    Step(
+        key="free_preallocated_memerrors",
+        names=("free_preallocated_memerrors",),
+        gone="no MemoryError is in reserve",
+    ),
+    Step(
+        key="_PyFloat_FiniType",
+        names=("_PyFloat_FiniType",),
+        since=(3, 11),
+        gone="the type of sys.float_info is finalized",
+    ),
+    Step(
+        key="_PyLong_FiniTypes",
+        names=("_PyLong_FiniTypes",),
+        since=(3, 11),
+        gone="the type of sys.int_info is finalized",
+    ),
+    Step(
+        key="_PyThread_FiniType",
+        names=("_PyThread_FiniType",),
+        since=(3, 11),
+        gone="the type of sys.thread_info is finalized",
+    ),
+    Step(
+        key="_PyErr_FiniTypes",
+        names=("_PyErr_FiniTypes",),
+        ends="unraisable",
+        since=(3, 11),
+        gone="the type of sys.unraisablehook's argument is finalized: unraisable errors cannot be reported",
+    ),
+    Step(
+        key="_PyTypes_FiniTypes",
+        names=("_PyTypes_FiniTypes",),
+        ends="types",
+        since=(3, 11),
+        gone="the built-in types, object and type among them, are finalized",
+    ),
+    Step(
+        # In 3.8 and 3.9 called before the interpreter is cleared, so it begins no phase.
+        key="_PyTypes_Fini",
+        names=("_PyTypes_Fini", "_PyType_Fini"),
+        ends="type-cache",
+        gone="the cache of attributes looked up in types is empty",
+    ),
+    Step(
+        key="clear_slotdefs",
+        names=("clear_slotdefs",),
+        until=(3, 11),
+        gone="the names of the special methods are released",
+    ),
+    Step(
+        # Finalizes one type per call.
+        key="_PyStaticType_FiniBuiltin",
+        names=("_PyStaticType_FiniBuiltin", "_PyStaticType_Dealloc"),
+        since=(3, 11),
+        repeats=True,
+        gone="the type's dict, bases, mro and subclasses are released",
+    ),
+    Step(
+        key="fini_static_type",
+        names=("fini_static_type",),
+        quiet=True,
+        since=(3, 13),
+        repeats=True,
+        gone="the type's dict, bases, mro and subclasses are released",
+    ),
+    Step(
+        key="_PyStructSequence_FiniBuiltin",
+        names=("_PyStructSequence_FiniBuiltin", "_PyStructSequence_FiniType"),
+        since=(3, 11),
+        repeats=True,
+        gone="the structseq type is finalized and its members are freed",
+    ),
+    Step(
+        key="_PyObject_FinalizeUniqueIdPool",
+        names=("_PyObject_FinalizeUniqueIdPool",),
+        since=(3, 14),
+        gone="in a free-threaded build the ids for per-thread reference counts are freed",
+    ),
+    Step(
+        key="_PyCode_Fini",
+        names=("_PyCode_Fini",),
+        since=(3, 13),
+        gone="in a free-threaded build the interned constants of code objects are freed",
+    ),
+    Step(
+        key="_PyIndexPool_Fini",
+        names=("_PyIndexPool_Fini",),
+        since=(3, 14),
+        gone="in a free-threaded build the indices of per-thread bytecode are freed",
+    ),
+    # -- singletons and small objects ---------------------------------------------------------
+    Step(
+        key="_PyUnicode_ClearInterned",
+        names=("_PyUnicode_ClearInterned",),
+        ends="interned-strings",
+        since=(3, 10),
+        gone="no string is interned any more",
+    ),
+    Step(
+        key="clear_global_interned_strings",
+        names=("clear_global_interned_strings",),
+        since=(3, 13),
+        gone="the table of statically allocated interned strings is destroyed",
+    ),
+    Step(
+        key="_PyUnicode_Fini",
+        names=("_PyUnicode_Fini",),
+        ends="unicode",
+        gone="the file system codec's names and the identifier strings are gone",
+        reference=bpo(47182),
+    ),
+    Step(
+        key="_PyUnicode_FiniEncodings",
+        names=("_PyUnicode_FiniEncodings",),
+        since=(3, 9),
+        gone="the encoding of file names is unset",
+    ),
+    Step(
+        key="unicode_clear_identifiers",
+        names=("unicode_clear_identifiers", "unicode_clear_static_strings", "_PyUnicode_ClearStaticStrings"),
+        gone="the strings of _Py_IDENTIFIER are released",
+    ),
+    Step(
+        key="_PyBytes_Fini",
+        names=("_PyBytes_Fini", "PyBytes_Fini"),
+        ends="bytes",
+        until=(3, 10),
+        gone="the empty bytes object and those of one character are released",
+        reference=bpo(43687),
+    ),
+    Step(
+        key="_PyLong_Fini",
+        names=("_PyLong_Fini",),
+        ends="small-ints",
+        since=(3, 9),
+        until=(3, 10),
+        gone="the preallocated ints from -5 to 256 are released",
+        reference=bpo(38858),
+    ),
+    Step(
+        # The small ints of 3.8 are static memory and stay.
+        key="PyLong_Fini",
+        names=("PyLong_Fini",),
+        until=(3, 8),
+        gone="the constants zero and one that the runtime keeps are released",
+    ),
+    Step(
+        key="_PySet_Fini",
+        names=("_PySet_Fini", "PySet_Fini"),
+        ends="sets",
+        until=(3, 9),
+        gone="the empty frozenset is released",
+    ),
+    Step(
+        key="_PySlice_Fini",
+        names=("_PySlice_Fini", "PySlice_Fini"),
+        ends="slice-cache",
+        until=(3, 12),
+        gone="the cached slice object is freed",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyContext_Fini",
+        names=("_PyContext_Fini",),
+        ends="contexts",
+        until=(3, 12),
+        gone="contexts have no free list and no missing-token marker any more",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyHamt_Fini",
+        names=("_PyHamt_Fini",),
+        ends="contexts",
+        until=(3, 11),
+        gone="the empty mapping of contexts is released",
+    ),
+    # -- free lists: ended ---------------------------------------------------------------------
+    Step(
+        key="_PyFrame_Fini",
+        names=("_PyFrame_Fini", "PyFrame_Fini"),
+        ends="free-list-frame",
+        until=(3, 10),
+        gone="the free list of frames is empty",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyTuple_Fini",
+        names=("_PyTuple_Fini", "PyTuple_Fini"),
+        ends="free-list-tuple",
+        until=(3, 12),
+        gone="the free lists of tuples are finalized (up to 3.10 with the empty tuple)",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyList_Fini",
+        names=("_PyList_Fini", "PyList_Fini"),
+        ends="free-list-list",
+        until=(3, 12),
+        gone="the free list of lists is finalized",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyDict_Fini",
+        names=("_PyDict_Fini", "PyDict_Fini"),
+        ends="free-list-dict",
+        until=(3, 12),
+        gone="the free lists of dicts and of their keys are finalized",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyFloat_Fini",
+        names=("_PyFloat_Fini", "PyFloat_Fini"),
+        ends="free-list-float",
+        until=(3, 12),
+        gone="the free list of floats is finalized",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="_PyAsyncGen_Fini",
+        names=("_PyAsyncGen_Fini", "PyAsyncGen_Fini"),
+        ends="free-list-async-gen",
+        until=(3, 12),
+        gone="the free lists of asynchronous generators are finalized",
+        reference=bpo(40887),
+    ),
+    Step(
+        key="PyMethod_Fini",
+        names=("PyMethod_Fini",),
+        ends="free-list-method",
+        until=(3, 8),
+        gone="the free list of bound methods is empty",
+    ),
+    Step(
+        key="PyCFunction_Fini",
+        names=("PyCFunction_Fini",),
+        ends="free-list-c-function",
+        until=(3, 8),
+        gone="the free list of built-in function objects is empty",
+    ),
+    # -- free lists: emptied, by each full collection too ----------------------------------------
+    Step(
+        key="_PyObject_ClearFreeLists",
+        names=("_PyObject_ClearFreeLists",),
+        since=(3, 13),
+        gone="the free lists of all built-in types are empty",
+    ),
+    Step(
+        key="_PyGC_ClearAllFreeLists",
+        names=("_PyGC_ClearAllFreeLists", "clear_freelists"),
+        gone="the free lists of all built-in types are empty",
+    ),
+    Step(
+        key="_PyFloat_ClearFreeList",
+        names=("_PyFloat_ClearFreeList", "PyFloat_ClearFreeList"),
+        gone="the free list of floats is empty",
+    ),
+    Step(
+        key="_PyTuple_ClearFreeList",
+        names=("_PyTuple_ClearFreeList", "PyTuple_ClearFreeList"),
+        gone="the free lists of tuples are empty",
+    ),
+    Step(
+        key="maybe_freelist_clear",
+        names=("maybe_freelist_clear",),
+        since=(3, 11),
+        until=(3, 12),
+        gone="the free lists of tuples are empty",
+    ),
+    Step(
+        key="_PyList_ClearFreeList",
+        names=("_PyList_ClearFreeList", "PyList_ClearFreeList"),
+        gone="the free list of lists is empty",
+    ),
+    Step(
+        key="_PyDict_ClearFreeList",
+        names=("_PyDict_ClearFreeList", "PyDict_ClearFreeList"),
+        gone="the free lists of dicts and of their keys are empty",
+    ),
+    Step(
+        key="_PyContext_ClearFreeList",
+        names=("_PyContext_ClearFreeList", "PyContext_ClearFreeList"),
+        gone="the free list of contexts is empty",
+    ),
+    Step(
+        key="_PyAsyncGen_ClearFreeLists",
+        names=("_PyAsyncGen_ClearFreeLists", "PyAsyncGen_ClearFreeLists"),
+        gone="the free lists of asynchronous generators are empty",
+    ),
+    Step(
+        key="_PyObjectStackChunk_ClearFreeList",
+        names=("_PyObjectStackChunk_ClearFreeList",),
+        since=(3, 13),
+        until=(3, 13),
+        gone="the free list of the collector's stack chunks is empty",
+    ),
+    Step(
+        key="_PySlice_ClearFreeList",
+        names=("_PySlice_ClearFreeList",),
+        since=(3, 13),
+        gone="the cached slice object is freed",
+    ),
+    Step(
+        key="_PyFrame_ClearFreeList",
+        names=("_PyFrame_ClearFreeList", "PyFrame_ClearFreeList"),
+        until=(3, 10),
+        gone="the free list of frames is empty",
+    ),
+    Step(
+        key="PyMethod_ClearFreeList",
+        names=("PyMethod_ClearFreeList",),
+        until=(3, 8),
+        gone="the free list of bound methods is empty",
+    ),
+    Step(
+        key="PyCFunction_ClearFreeList",
+        names=("PyCFunction_ClearFreeList",),
+        until=(3, 8),
+        gone="the free list of built-in function objects is empty",
+    ),
+    Step(
+        key="PyUnicode_ClearFreeList",
+        names=("PyUnicode_ClearFreeList",),
+        # Left for compatibility: strings and sets have no free list any more.
+        until=(3, 8),
+    ),
+    Step(
+        key="PySet_ClearFreeList",
+        names=("PySet_ClearFreeList",),
+        until=(3, 8),
+    ),
+    # -- code objects and others -----------------------------------------------------------------
+    Step(
+        key="_Py_Deepfreeze_Fini",
+        names=("_Py_Deepfreeze_Fini",),
+        since=(3, 11),
+        until=(3, 12),
+        gone="the code objects built into the executable are reset",
+    ),
+    Step(
+        key="_PyStaticCode_Fini",
+        names=("_PyStaticCode_Fini", "_PyStaticCode_Dealloc"),
+        quiet=True,
+        since=(3, 11),
+        until=(3, 12),
+        repeats=True,
+        gone="the code object is as it was in the executable",
+    ),
+    # -- checks of debug builds ----------------------------------------------------------------
+    Step(
+        key="_PyStaticObjects_CheckRefcnt",
+        names=("_PyStaticObjects_CheckRefcnt",),
+        since=(3, 12),
+        gone="the reference counts of the statically allocated objects were checked (debug builds)",
+    ),
+)

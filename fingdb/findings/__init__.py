@@ -1,0 +1,1 @@
+"""Facts into findings: touches after finalization, and the verdict on a crash, hang or leak."""

@@ -1,0 +1,66 @@
+"""What to tell the author of code that ran too late."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from ..finalization.catalogue.rows import Subsystem
+
+_API = "https://docs.python.org/3/c-api/init.html"
+_FINALIZING = f"{_API}#c.Py_IsFinalizing"
+_BEFORE = f"{_API}#before-python-initialization"
+
+
+def for_subsystem(subsystem: Subsystem, own: bool) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a touch of a subsystem after its end.
+
+    ``own`` says that CPython did it by itself.
+    """
+    references = [subsystem.reference] if subsystem.reference else []
+    what = subsystem.consequence or "The call cannot do its work any more."
+    if own:
+        return f"{what} CPython does this itself: nothing to change in the program.", references
+    change = _CHANGES.get(
+        subsystem.key,
+        "Do this work earlier: in an atexit callback, or in m_clear or tp_clear rather than in a deallocator.",
+    )
+    return f"{what} {change}", references
+
+
+_CHANGES = {
+    "imports": "Import what the code needs when the module is loaded, not in a finalizer or deallocator.",
+    "modules": "Keep a reference to the module (in the module state) in place of looking it up late.",
+    "module-state": "Keep the module alive as long as its types and objects (PyType_FromModuleAndSpec), and check "
+    "for a NULL state in deallocators.",
+    "sys-builtins": "Fetch what is needed from sys while it is alive, and allow for NULL or None at shutdown.",
+    "warnings": "Do not warn from a deallocator that may run at shutdown: check Py_IsFinalizing() first, or release "
+    "the object before the module is cleared.",
+    "daemon-threads": "Join the thread before the interpreter exits (threading.Thread without daemon=True, an atexit "
+    "callback that stops it), or ask Py_IsFinalizing() before taking the GIL.",
+    "gil-state": "Do not enter Python from exit handlers, static destructors or foreign threads after Py_FinalizeEx.",
+}
+
+
+def after_finalize(function: str) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a call of the API when there is no interpreter any more."""
+    return (
+        f"{function} must not be called when Py_FinalizeEx has returned: there is no interpreter and no thread state. "
+        "Release Python objects earlier (an atexit callback of the atexit module, or m_free), or leak them on purpose: "
+        "exit handlers, static and thread_local destructors must first ask Py_IsInitialized().",
+        [_BEFORE],
+    )
+
+
+def without_interpreter(function: str) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a call of the API late in Py_FinalizeEx, when the interpreter is deleted."""
+    return (
+        f"{function} must not be called from a function registered with Py_AtExit, nor from a hook on a thread state: "
+        "there is no interpreter and no thread state any more. Do this work in a callback of the atexit module, "
+        "which runs while everything is alive, or only free C data here.",
+        ["https://docs.python.org/3/c-api/sys.html#c.Py_AtExit"],
+    )
+
+
+def late_thread(consequence: str) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a thread that asks for the GIL too late."""
+    return f"{consequence} {_CHANGES['daemon-threads']}", [_FINALIZING, "https://github.com/python/cpython/issues/87135"]

@@ -1,0 +1,362 @@
+"""The nets: what is touched after its end, followed through one run of the program.
+
+Told by the tracer of every step. When a step has returned, the functions that need what it ended are
+watched; when ``Py_FinalizeEx`` has returned, everything that the runtime exports is. Before finalization
+nothing is watched at all.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List, Optional, Set, Tuple
+
+from ..cpython.target import PythonTarget
+from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
+from ..finalization import catalogue
+from ..finalization.functions import base_name
+from ..finalization.runtime_module import RuntimeModule
+from ..finalization.trace import StepRun, Trace
+from ..finalization.tracer import Tracer
+from ..model.phase import Phase
+from ..model.report import Finding
+from . import advice
+from .culprit import RUNTIME, STDLIB
+from .environ import EnvironWatch
+from .exit_watch import ExitWatch
+from .late_calls import CallerCheck, exported_api, imported_first, main_program_frame
+from .ledger import Ended, Ledger
+from .resources import ResourceWatch
+from .sentinels import Sentinels
+from .touch_log import TouchLog
+from .witness import Scene, Witness
+
+DAEMON_THREADS = "daemon-threads"
+#: So long (seconds of our own time) functions that are hardly ever called may take to be watched.
+PATIENT_FOR = 2.0
+#: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
+INTERPRETER_ENDS = "PyInterpreterState_Delete"
+#: Where a thread ends that asked for the GIL too late; up to 3.13, and from 3.14.
+THREAD_ENDS = ("PyThread_exit_thread", "PyThread_hang_thread")
+
+
+class Checker:
+    """Collects findings while the tracer follows finalization."""
+
+    def __init__(self, debugger: Debugger, tracer: Tracer, python: Callable[[], PythonTarget]) -> None:
+        self.log = TouchLog()
+        #: Called with each finding that is new; answers whether the debugger should stop there.
+        self.on_finding: Callable[[Finding], bool] = lambda _finding: False
+        self._debugger = debugger
+        self._tracer = tracer
+        self._ledger = Ledger()
+        self._sentinels = Sentinels(debugger)
+        self._witness = Witness(debugger, python)
+        self._environ = EnvironWatch(debugger, python)
+        self._resources = ResourceWatch(debugger, python)
+        self._exit = ExitWatch(debugger)
+        #: The process is about to end: the nets come in at the next stop.
+        self._leaving = False
+        self._trace: Optional[Trace] = None
+        #: Whether the target may be stopped for an instant by itself (a walk without a user at the keyboard).
+        self.may_pause = False
+        self._asked_before: Optional[Ended] = None
+        self._caller: Optional[CallerCheck] = None
+        #: Addresses that are watched for calls from outside the runtime.
+        self._api: Set[int] = set()
+        #: Sentences about what was not done.
+        self.notes: List[str] = []
+        self._last_call: Optional[Tuple[int, int, Optional[int]]] = None
+        self._main_returns: Optional[Breakpoint] = None
+
+    # -- the tracer's observer --------------------------------------------------------------------
+    def began(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
+        """A step is about to run."""
+        if run is trace.root and trace.kind == "main":
+            self._new_life(trace)
+        if trace is not self._trace:
+            return
+        if new_phase and run.phase is Phase.DAEMON_THREADS:
+            self._witness.remember_threads()
+        self._flag_set_unseen(trace, run)
+        row = catalogue.step_named(run.name)
+        if self._caller is None and row is not None and row.key == INTERPRETER_ENDS and _belongs(run, trace):
+            self._interpreter_ends()
+
+    def _flag_set_unseen(self, trace: Trace, run: StepRun) -> None:
+        """Note that the finalizing flag is set where the build shows no step for it (3.8 does it by a plain store)."""
+        runtime = self._tracer.runtime
+        subsystem = catalogue.subsystem(DAEMON_THREADS)
+        if runtime is None or subsystem is None or self._ledger.end_of(DAEMON_THREADS) is not None:
+            return
+        begun = run.phase.rank >= Phase.DAEMON_THREADS.rank and run.parent is trace.root
+        planned = trace.root.node.walk() if trace.root.node is not None else ()
+        if begun and not any(node.row in subsystem.ended_by for node in planned):
+            self._arm(runtime, self._ledger.note(subsystem, trace, run))
+
+    def closed(self, run: StepRun) -> None:
+        """A step has returned: what it ended is gone."""
+        trace, runtime = self._trace, self._tracer.runtime
+        if trace is None or runtime is None or run.thread != trace.thread or not _belongs(run, trace):
+            return
+        for ended in self._ledger.returned(trace, run):
+            self._arm(runtime, ended)
+
+    def ended(self, trace: Trace) -> None:
+        """A finalization returned, or its process ended."""
+        runtime = self._tracer.runtime
+        if trace is not self._trace or trace.ended != "returned" or runtime is None:
+            return
+        self._exit.arm(trace.pid, self._about_to_exit)
+        for finding in (*self._environ.after(), *self._resources.after(trace.root.name)):
+            self._add(finding)
+        # From here on every call from outside counts, whatever it needs.
+        self._sentinels.stop(set(self._sentinels.watched()) - self._api)
+        if self._caller is None:
+            self._caller = CallerCheck(self._debugger, runtime)
+        self._wait_for_main_program(trace, runtime)
+
+    # -- arming -----------------------------------------------------------------------------------
+    def _new_life(self, trace: Trace) -> None:
+        self._sentinels.stop()
+        self._api.clear()
+        self._ledger.clear()
+        self._witness.forget()
+        self._leaving = False
+        self._environ.before(trace.root.name)
+        self._resources.before()
+        self._caller = None
+        self._trace = trace
+
+    def _arm(self, runtime: RuntimeModule, ended: Ended) -> None:
+        subsystem = ended.subsystem
+        if subsystem.other_threads_only:
+            names = (*subsystem.touched_by, *THREAD_ENDS)
+            self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended))
+            self._asked_before = ended
+            self._tracer.pause = self.may_pause
+        else:
+            self._sentinels.watch(runtime, subsystem.touched_by, lambda hit, name: self._touch(hit, name, ended))
+
+    def _interpreter_ends(self) -> None:
+        """Watch the whole API: hooks on thread states and functions registered with Py_AtExit still run."""
+        if self._tracer.runtime is not None:
+            self._caller = CallerCheck(self._debugger, self._tracer.runtime)
+            runtime = self._tracer.runtime
+            imported, _rest = imported_first(self._debugger, runtime, exported_api(runtime))
+            self._watch_places(imported, replace=False)
+
+    def _wait_for_main_program(self, trace: Trace, runtime: RuntimeModule) -> None:
+        """Watch the whole API, if it is not yet, at once or when the interpreter's own main program is through.
+
+        ``Py_RunMain`` frees configuration and paths after finalization, by functions of the API.
+        """
+        frames = self._witness.frames_of(trace.thread)
+        level = main_program_frame(frames)
+        outside = frames[level + 1].pc if level is not None and level + 1 < len(frames) else None
+        self._sentinels.wake()
+        if outside is None:
+            self._watch_all(runtime)
+            return
+        of_threads = ("PyGILState_", "PyEval_", "PyThreadState_")
+        self._watch_places([(a, n) for a, n in exported_api(runtime) if n.startswith(of_threads)], replace=True)
+
+        def returned(_hit: Hit) -> bool:
+            if self._main_returns is not None:
+                self._main_returns.delete()
+                self._main_returns = None
+            self._sentinels.wake()
+            self._watch_all(runtime)
+            return False
+
+        self._main_returns = self._debugger.breakpoint(outside, returned)
+
+    def _watch_all(self, runtime: RuntimeModule) -> None:
+        """Watch the whole API, what other files were linked with first; the rest as long as that is quick.
+
+        With a build's debug information in one piece (LTO) gdb takes milliseconds for each breakpoint.
+        """
+        imported, rest = imported_first(self._debugger, runtime, exported_api(runtime))
+        self._watch_places(imported, replace=True)
+        deadline = time.process_time() + PATIENT_FOR
+        for first in range(0, len(rest), 50):
+            if time.process_time() > deadline:
+                self.notes.append(
+                    f"{len(rest) - first} functions of the API that nothing in the process was linked with "
+                    "were not watched after finalization: gdb is slow on this build's debug information"
+                )
+                return
+            self._watch_places(rest[first : first + 50], replace=True)
+
+    def _watch_places(self, places: List[Tuple[int, str]], replace: bool) -> None:
+        """Watch functions for calls from outside; with ``replace`` also those that were watched for something else."""
+        for address, name in places:
+            if address in self._api:
+                continue
+            if self._sentinels.is_watched(address):
+                if not replace:
+                    continue
+                self._sentinels.stop([address])
+            self._sentinels.watch_address(address, name, self._late_call)
+            self._api.add(address)
+
+    def _about_to_exit(self) -> bool:
+        """Stop once more where that disturbs nobody: gdb loses a process whose threads hit breakpoints as it ends."""
+        self._leaving = self.may_pause
+        return self.may_pause
+
+    # -- touches ----------------------------------------------------------------------------------
+    def _touch(self, hit: Hit, name: str, ended: Ended) -> bool:
+        trace = self._trace
+        if trace is None or hit.pid != trace.pid:
+            return False
+        scene = self._witness.look(hit)
+        if self._nested(scene):
+            self._sentinels.idle(hit.address)
+            return False
+        own = scene.blame.origin == RUNTIME
+        severity = "note" if own or scene.blame.origin == STDLIB else "warning"
+        text, references = advice.for_subsystem(ended.subsystem, own)
+        finding = Finding(
+            "touch-after-fini" if ended.subsystem.key != "module-state" else "stale-module-state",
+            severity,
+            f"{name} ran after {ended.step} had ended {ended.subsystem.title}",
+            name, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step, scene.blame.culprit,
+            steps_since=trace.begun - ended.begun,
+            native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
+        )
+        if own:
+            self._sentinels.idle(hit.address)
+        return self._add(finding)
+
+    def _late_thread(self, hit: Hit, name: str, ended: Ended) -> bool:
+        trace = self._trace
+        if trace is None or hit.pid != trace.pid or hit.native_id == trace.thread:
+            return False
+        scene = self._witness.look(hit)
+        if self._nested(scene):
+            return False
+        return self._add(self._late_thread_finding(hit, name, ended, scene, trace))
+
+    def at_a_stop(self) -> None:
+        """Do what needs the target stopped: find the threads that wait for the GIL at this moment.
+
+        They asked before the flag was set, and will not get it. Inside a breakpoint's callback gdb
+        takes all threads but one for running.
+        """
+        if self._leaving:
+            self.stop()
+            return
+        trace, ended, self._asked_before = self._trace, self._asked_before, None
+        if trace is None or ended is None:
+            return
+        for thread in self._debugger.threads():
+            if thread.native_id == trace.thread or thread.pid != trace.pid:
+                continue
+            hit = Hit(0, 0, thread.native_id, thread.pid)
+            scene = self._witness.look(hit)
+            if _first(scene, ended.subsystem.touched_by):
+                self._add(self._late_thread_finding(hit, "take_gil", ended, scene, trace))
+
+    def _late_thread_finding(self, hit: Hit, name: str, ended: Ended, scene: Scene, trace: Trace) -> Finding:
+        asked = _first(scene, ended.subsystem.touched_by) or name
+        text, references = advice.late_thread(ended.subsystem.consequence or "")
+        return Finding(
+            "late-thread",
+            "warning",
+            f"a thread asked for the GIL in {asked} after finalization had begun",
+            asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step, scene.blame.culprit,
+            steps_since=trace.begun - ended.begun,
+            native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
+        )
+
+    def _late_call(self, hit: Hit, name: str) -> bool:
+        trace = self._trace
+        if trace is None or self._caller is None or hit.pid != trace.pid:
+            return False
+        if not self._caller.from_outside(hit):
+            self._sentinels.idle(hit.address)
+            return False  # the runtime's own, or inside a call that was reported
+        call = (hit.native_id, hit.sp, self._debugger.return_address(hit))
+        if call == self._last_call:
+            return False  # the function that was reported has jumped here as its last act
+        self._last_call = call
+        scene = self._witness.look(hit)
+        end = self._ledger.end_of(DAEMON_THREADS)
+        if hit.native_id != trace.thread and end is not None and name in end.subsystem.touched_by:
+            return self._add(self._late_thread_finding(hit, name, end, scene, trace))
+        if trace.ended != "returned":
+            return self._add(self._without_interpreter(hit, name, scene, trace))
+        text, references = advice.after_finalize(name)
+        finding = Finding(
+            "touch-after-finalize",
+            "error",
+            f"{name} was called after {trace.root.name} had returned",
+            name, Phase.AFTER_FINALIZE.value, hit.native_id, "the runtime", trace.root.name, scene.blame.culprit,
+            native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
+        )
+        return self._add(finding)
+
+    def _without_interpreter(self, hit: Hit, name: str, scene: Scene, trace: Trace) -> Finding:
+        subsystem = catalogue.subsystem("thread-states")
+        end = self._ledger.end_of("thread-states")
+        step = end.step if end is not None else self._ledger.last_step
+        text, references = advice.without_interpreter(name)
+        return Finding(
+            "touch-after-fini",
+            "error",
+            f"{name} was called when the interpreter and its thread states were gone",
+            name, trace.phase.value, hit.native_id, subsystem.title if subsystem is not None else None, step,
+            scene.blame.culprit, steps_since=trace.begun - end.begun if end is not None else None,
+            native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
+        )
+
+    def _nested(self, scene: Scene) -> bool:
+        """Tell whether an outer frame of the runtime's own was a touch already: then this is part of it."""
+        for frame in scene.frames[1:]:
+            if frame.inlined or frame.function is None:
+                continue
+            if frame.library != scene.frames[0].library:
+                return False
+            runtime = self._tracer.runtime
+            symbol = runtime.functions.covering(frame.pc - runtime.bias) if runtime is not None else None
+            if symbol is not None and runtime is not None:
+                if self._sentinels.is_watched(symbol.address + runtime.bias):
+                    return True
+        return False
+
+    def _add(self, finding: Finding) -> bool:
+        new = self.log.add(finding)
+        return new and self.on_finding(finding)
+
+    # -- what is left -----------------------------------------------------------------------------
+    def findings(self) -> List[Finding]:
+        """Return what was found, errors first."""
+        return self.log.findings()
+
+    def stop(self) -> None:
+        """Take all nets in."""
+        self._sentinels.stop()
+        self._exit.disarm()
+        if self._main_returns is not None:
+            try:
+                self._main_returns.delete()
+            except DebuggerError:
+                pass
+            self._main_returns = None
+
+
+def _first(scene: Scene, names: Tuple[str, ...]) -> Optional[str]:
+    """Return the outermost of the named functions on the stack: what the thread itself called."""
+    found = None
+    for frame in scene.frames:
+        if frame.function is not None and base_name(frame.function) in names:
+            found = frame.function
+    return found
+
+
+def _belongs(run: StepRun, trace: Trace) -> bool:
+    """Tell whether a step is part of a trace, not of a subinterpreter's end inside it."""
+    top: StepRun = run
+    while top.parent is not None:
+        top = top.parent
+    return top is trace.root

@@ -1,0 +1,144 @@
+"""`diagnose`: the report on a core, a stopped process, or one that hangs."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+
+from ..cpython.interpreter import read_interpreters
+from ..cpython.target import PythonTarget
+from ..debugger.interface import Debugger, DebuggerError, Interrupted, TargetKind
+from ..finalization.runtime_module import RuntimeModule, find_runtime
+from ..model.phase import Phase
+from ..model.report import Report, Target
+from .case import Case
+from .crash import judge_crash
+from .hang import judge_hang
+from .judgement import POSSIBLE, Judgement
+from .soundness import temper
+from .standing import Standing, stand
+from .waits import Waits
+
+Answer = TypeVar("Answer")
+
+#: Signals that end a process with a core because of what it did itself.
+_CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
+
+
+def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequence[str] = ()) -> Report:
+    """Return the report on the debugger's core or process, with one verdict.
+
+    ``python`` gives the CPython of the target, or raises DebuggerError with the reason why there is none;
+    ``notes`` are sentences of the caller's for the report. Raises DebuggerError when there is no CPython at all
+    in the target, Interrupted on Control-C, and nothing else: what cannot be read becomes a note.
+    """
+    runtime, target, sentences = _find(debugger, python)
+    told: List[str] = [*notes, *sentences]
+    interpreters = read_interpreters(target, stacks=False, gc=True, objects=False, problems=told) if target else []
+    case = Case(debugger, target, runtime, interpreters)
+    standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING))
+    info = case.target
+    kind = {TargetKind.CORE: "core", TargetKind.LIVE: "live"}.get(info.kind, info.kind.value)
+    report = Report(
+        Target(kind, info.executable or "", info.pid, info.core, info.signal), standing.phase.value,
+        target.build if target is not None else None,
+    )
+    judgement = _guarded(case, "the verdict", lambda: _judge(case, standing), _no_verdict)
+    _guarded(case, "how sure that is", lambda: told.extend(temper(case, standing, judgement)), lambda: None)
+    _add_stacks(case)
+    orphans: List[Tuple[Dict[str, object], str]] = []
+    _guarded(case, "threads without a thread state", lambda: orphans.extend(orphaned(case)), lambda: None)
+    if orphans:
+        report.extra["threads_without_state"] = [thread for thread, _words in orphans]
+        told.extend(words for _thread, words in orphans)
+    report.extra["brief"] = "verdict"
+    report.steps = standing.steps
+    report.interpreters = interpreters
+    report.findings = [judgement.finding(standing)]
+    report.verdict = judgement.verdict(standing)
+    report.notes = list(dict.fromkeys([*told, *standing.notes, *case.problems]))
+    return report
+
+
+def _find(
+    debugger: Debugger, python: Callable[[], PythonTarget]
+) -> Tuple[Optional[RuntimeModule], Optional[PythonTarget], List[str]]:
+    """Return the runtime's file and what reads it, or why it cannot be read. Raises DebuggerError without any."""
+    try:
+        runtime = find_runtime(debugger)
+    except DebuggerError:
+        runtime = None
+    try:
+        return runtime, python(), []
+    except DebuggerError as error:
+        if runtime is None:
+            raise
+        return runtime, None, [str(error)]
+
+
+def _guarded(case: Case, what: str, work: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:
+    """Return what ``work`` gives; damaged memory that nobody reckoned with costs the answer, not the report."""
+    try:
+        return work()
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - a report with a gap is better than none
+        if os.environ.get("FINGDB_DEBUG"):
+            raise
+        case.problems.append(f"{what} could not be told: {type(error).__name__}: {error}")
+        return otherwise()
+
+
+def _no_verdict() -> Judgement:
+    return Judgement("unknown", "What happened could not be told from this memory.", POSSIBLE)
+
+
+def orphaned(case: Case) -> List[Tuple[Dict[str, object], str]]:
+    """Return the threads that run Python code without a thread state, each as plain data and in one sentence.
+
+    Finalization deletes the thread states of daemon threads; what they were at is on their C stacks still.
+    """
+    waits: Optional[Waits] = None
+    found: List[Tuple[Dict[str, object], str]] = []
+    for task in case.tasks():
+        if task.state is not None or not task.rows:
+            continue
+        waits = waits or Waits(case)
+        wait = waits.of(task)
+        stack = [{"function": f.function, "file": f.file, "line": f.line} for f in task.python]
+        native_id = task.native.native_id
+        found.append(({"native_id": native_id, "waits_for": wait.words, "python_stack": stack}, (
+            f"{task.name} runs Python code and has no thread state any more, finalization has deleted it: in "
+            f"{task.python[0].function} ({task.python[0].file}:{task.python[0].line}), waits for {wait.words}"
+        )))  # fmt: skip
+    return found
+
+
+def _add_stacks(case: Case) -> None:
+    """Write the stacks that were read into the records of the threads."""
+    for task in case.tasks():
+        if task.state is not None:
+            task.state.python_stack = task.python
+            task.state.innermost = task.state.innermost or (task.frames[0] if task.frames else None)
+
+
+def _judge(case: Case, standing: Standing) -> Judgement:
+    if crashed(case):
+        return judge_crash(case, standing)
+    return judge_hang(case, standing)
+
+
+def crashed(case: Case) -> bool:
+    """Tell whether the process died of, or stopped at, something that it did itself.
+
+    A signal that another process sent (kill -ABRT to get a core of a process that hangs) is no crash.
+    """
+    signal = case.signal
+    if signal is None:
+        return case.target.signal in _CRASHES
+    if signal.name not in _CRASHES:
+        return False
+    if signal.code <= 0 and signal.sender is not None and signal.sender not in (0, case.target.pid):
+        return False
+    # SI_KERNEL with no fault: what gcore and ptrace leave behind is not in the list of crashes anyway.
+    return True

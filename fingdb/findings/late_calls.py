@@ -1,0 +1,96 @@
+"""Every entry into the runtime after ``Py_FinalizeEx`` has returned."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Set, Tuple
+
+from ..debugger.interface import Debugger, Hit
+from ..elf import ElfError, open_elf
+from ..finalization import catalogue
+from ..finalization.functions import base_name
+from ..finalization.runtime_module import RuntimeModule
+from ..model.report import NativeFrame
+
+#: Functions of an interpreter's main program: what they call after finalization is CPython's own business.
+MAIN_PROGRAM = ("Py_RunMain", "pymain_main", "Py_Main", "Py_BytesMain", "Py_Exit", "_Py_HandleSystemExit")
+
+#: What a thread, or code found by dlsym(), begins with.
+FAMILIES = ("PyGILState_", "PyEval_", "PyThreadState_", "PyRun_", "PyImport_", "_Py_Dealloc", "Py_DecRef", "Py_IncRef")
+
+
+def exported_api(runtime: RuntimeModule) -> List[Tuple[int, str]]:
+    """Return (address, name) of each exported function of the runtime that must not be called any more.
+
+    Without those that CPython documents as callable when it is not initialized. One name for each
+    address: aliases are one function.
+    """
+    allowed = catalogue.callable_after_finalize()
+    found: Dict[int, str] = {}
+    try:
+        exported = open_elf(runtime.module.path).exported()
+    except ElfError:
+        return []
+    callable_places = {s.address for s in exported.values() if s.name in allowed}
+    for symbol in exported.values():
+        name = base_name(symbol.name)
+        if symbol.function and name.startswith(("Py", "_Py")) and symbol.address not in callable_places:
+            if name not in MAIN_PROGRAM:
+                found.setdefault(symbol.address + runtime.bias, name)
+    return sorted(found.items())
+
+
+def imported_first(debugger: Debugger, runtime: RuntimeModule, api: List[Tuple[int, str]]) -> Tuple[
+    List[Tuple[int, str]], List[Tuple[int, str]]
+]:
+    """Divide the API into what other files in the process were linked with, and the rest.
+
+    The rest can be reached by dlsym() only, or by a pointer that the runtime gave away.
+    """
+    wanted: Set[str] = set()
+    for module in debugger.modules():
+        if module.path != runtime.module.path:
+            try:
+                symbols = open_elf(module.path).symbols()
+            except ElfError:
+                continue
+            wanted.update(base_name(n) for n, s in symbols.items() if not s.defined and n.startswith(("Py", "_Py")))
+    imported = [(a, n) for a, n in api if n in wanted or n.startswith(FAMILIES)]
+    return imported, [(a, n) for a, n in api if not (n in wanted or n.startswith(FAMILIES))]
+
+
+class CallerCheck:
+    """Tells calls from outside the runtime from those that it makes itself."""
+
+    def __init__(self, debugger: Debugger, runtime: RuntimeModule) -> None:
+        self._debugger = debugger
+        self._ranges = _code_ranges(runtime)
+
+    def from_outside(self, hit: Hit) -> bool:
+        """Tell whether the function just entered was called by code outside the runtime's file.
+
+        True as well where the caller cannot be told. In a static build the interpreter's own main
+        program is the same file: its calls are CPython's own.
+        """
+        caller = self._debugger.return_address(hit)
+        return caller is None or not any(start <= caller < end for start, end in self._ranges)
+
+
+def _code_ranges(runtime: RuntimeModule) -> List[Tuple[int, int]]:
+    try:
+        segments = list(open_elf(runtime.module.path).segments())
+    except ElfError:
+        return []
+    return [(start + runtime.bias, start + runtime.bias + size) for start, size, _offset, _length in segments]
+
+
+def main_program_frame(frames: List[NativeFrame]) -> Optional[int]:
+    """Return the level of the interpreter's main program above ``Py_FinalizeEx``, None in another program."""
+    for frame in frames[:6]:
+        if frame.function is not None and base_name(frame.function) in MAIN_PROGRAM:
+            return frame.level
+    return None
+
+
+def names_of(api: List[Tuple[int, str]]) -> Set[str]:
+    """Return the names in a list of `exported_api`."""
+    return {name for _, name in api}

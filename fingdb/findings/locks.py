@@ -1,0 +1,261 @@
+"""Locks of Python code: which object a thread waits for, and which thread has it."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+from ..cpython import attributes
+from ..cpython.native import NativeIds
+from ..cpython.objects import integer, string, type_name
+from ..cpython.target import PythonTarget, Unreadable
+from ..cpython.threading_names import thread_objects
+from ..debugger.interface import Debugger
+from ..finalization.functions import base_name
+from .case import Case, Task
+
+#: Functions whose argument is the lock object itself, over all versions.
+_WITH_LOCK = (
+    "lock_PyThread_acquire_lock", "lock_acquire", "acquire_timed", "rlock_acquire", "_thread_RLock_acquire",
+    "_thread_lock_acquire", "lock_acquire_lock", "rlock_acquire_impl",
+)  # fmt: skip
+_BUFFERED = ("_enter_buffered_busy",)
+#: Words of a frame that are looked through, and frames of a thread.
+_MOST_SLOTS, _MOST_FRAMES = 4096, 400
+_LOCK_TYPES = ("lock", "RLock")
+
+
+class Locks:
+    """The lock objects of one case."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._python = case.python
+        self._holders: Dict[int, Optional[Task]] = {}
+
+    # -- which object -----------------------------------------------------------------------------
+    def waited_for(self, task: Task) -> Optional[Tuple[int, str]]:
+        """Return (address, type name) of the lock object that a thread waits for, None if it does not show."""
+        frame = task.calls(*_WITH_LOCK)
+        if frame is not None:
+            for candidate in task.frames:
+                if candidate.function and base_name(candidate.function) in _WITH_LOCK:
+                    address = self._argument(task, candidate.level)
+                    name = self._type(address) if address else ""
+                    if address and name.split(".")[-1] in _LOCK_TYPES:
+                        return address, name
+        return None
+
+    def by_native_lock(self, task: Task, native: int) -> Optional[Tuple[int, str]]:
+        """Return the lock object in a waiting thread's own frames that has the C lock ``native`` in it."""
+        if self._python is None or not native:
+            return None
+        seen: Set[int] = set()
+        for _frame, slots in self._slots(task, 4):
+            for word in slots:
+                if word in seen or word & 7 or word < 4096:
+                    continue
+                seen.add(word)
+                name = self._type(word)
+                if name in _LOCK_TYPES and self._native_lock(word) == native:
+                    return word, name
+        return None
+
+    def _native_lock(self, address: int) -> int:
+        assert self._python is not None
+        size = self._python.layout.size("object") or 16
+        try:
+            return self._python.memory.pointer(address + size)
+        except Unreadable:
+            return 0
+
+    def _argument(self, task: Task, level: int) -> int:
+        for name in ("self", "op"):
+            found = self._case.debugger.frame_argument(task.native.debugger_id, level, name)
+            if found:
+                return found
+        return 0
+
+    def _type(self, address: int) -> str:
+        if self._python is None or not address:
+            return ""
+        try:
+            return type_name(self._python, address)
+        except Unreadable:
+            return ""
+
+    # -- who has it -------------------------------------------------------------------------------
+    def owner_of_rlock(self, address: int) -> int:
+        """Return the identifier of the thread that has an RLock, 0 if nobody has it or it cannot be told."""
+        return self._member("rlockobject", "rlock_owner lock.thread", address)
+
+    def owner_of_buffered(self, address: int) -> int:
+        """Return the identifier of the thread that is inside a buffered stream, 0 if it cannot be told."""
+        return self._member("buffered", "owner", address)
+
+    def buffered_waited_for(self, task: Task) -> int:
+        """Return the buffered stream whose lock a thread wants, 0 if it wants none."""
+        for frame in task.frames:
+            name = base_name(frame.function) if frame.function else ""
+            if name in _BUFFERED or name.startswith(("_io__Buffered", "_io_Buffered")):
+                address = self._argument(task, frame.level)
+                if address and self._type(address).startswith("Buffered"):
+                    return address
+                if name not in _BUFFERED:
+                    break
+        return 0
+
+    def _member(self, struct: str, paths: str, address: int) -> int:
+        for path in paths.split():
+            field = self._case.debugger.field(struct, path)
+            if field is not None and self._python is not None:
+                try:
+                    return self._python.memory.integer(address + field.offset, field.size)
+                except Unreadable:
+                    return 0
+        return 0
+
+    def holder_in_with(self, lock: int, waits: Callable[[Task], bool]) -> Optional[Task]:
+        """Return the thread that is inside ``with lock:``, None if none shows.
+
+        A frame in a ``with`` statement has the lock's bound ``__exit__`` on its value stack, or that of
+        an object around it (a Condition). A thread that waits for this lock (so ``waits`` says) has it on the
+        stack of its innermost frame because it is about to enter: that frame does not count.
+        """
+        if self._python is None:
+            return None
+        if lock not in self._holders:
+            self._holders[lock] = self._find_holder(lock, waits)
+        return self._holders[lock]
+
+    def _find_holder(self, lock: int, waits: Callable[[Task], bool]) -> Optional[Task]:
+        for task in self._case.tasks():
+            if task.state is None:
+                continue
+            inner = waits(task)
+            for number, (_frame, slots) in enumerate(self._slots(task, _MOST_FRAMES)):
+                if inner and number == 0:
+                    continue
+                if any(self._is_exit_of(word, lock) for word in slots):
+                    return task
+        return None
+
+    def _is_exit_of(self, word: int, lock: int) -> bool:
+        """Tell whether ``word`` is the bound ``__exit__`` of the lock, or of an object that has it."""
+        python = self._python
+        assert python is not None
+        if word & 7 or word < 4096:
+            return False
+        try:
+            name = type_name(python, word)
+            first = word + (python.layout.size("object") or 16)
+            one, two = python.memory.pointer(first), python.memory.pointer(first + python.memory.pointer_size)
+            if name == "builtin_function_or_method":
+                # PyCFunctionObject: m_ml (which begins with the name), m_self.
+                return two == lock and python.memory.cstring(python.memory.pointer(one), 16) == b"__exit__"
+            if name == "method" and two != lock:
+                # PyMethodObject: im_func, im_self.
+                held = attributes.attributes_named(python, two, ("_lock", "lock", "_cond", "mutex"))
+                return lock in held.values() and self._is_named_exit(python, one)
+        except Unreadable:
+            pass
+        return False
+
+    @staticmethod
+    def _is_named_exit(python: PythonTarget, function: int) -> bool:
+        size = python.layout.size("object") or 16
+        # PyFunctionObject: its name is among the first members in every version.
+        for index in range(8):
+            try:
+                if string(python, python.memory.pointer(function + size + 8 * index), 32).endswith("__exit__"):
+                    return True
+            except Unreadable:
+                continue
+        return False
+
+    # -- imports ----------------------------------------------------------------------------------
+    def import_owner(self, task: Task) -> Optional[Tuple[str, int]]:
+        """Return (module, thread identifier) of the import lock that a thread waits for, None if it waits for none.
+
+        importlib's `_ModuleLock` says which thread imports its module: the waiting frame's first local.
+        """
+        if self._python is None or not task.python or not task.python[0].file.startswith("<frozen importlib"):
+            return None
+        for _frame, slots in self._slots(task, 3):
+            for word in slots[:4]:
+                if self._type(word) in ("_ModuleLock", "_DeadlockError"):
+                    found = attributes.attributes_named(self._python, word, ("owner", "name"))
+                    try:
+                        name = string(self._python, found["name"]) if "name" in found else "?"
+                        return name, integer(self._python, found["owner"]) if "owner" in found else 0
+                    except Unreadable:
+                        return None
+        return None
+
+    # -- frames' values ---------------------------------------------------------------------------
+    def _slots(self, task: Task, most: int) -> Iterator[Tuple[int, List[int]]]:
+        """Yield (frame, the words of its locals and value stack) of a thread, innermost first. Never raises."""
+        python = self._python
+        if python is None or task.state is None:
+            return
+        yield from frame_slots(self._case.debugger, python, task.state.address, most)
+
+    # -- joins ------------------------------------------------------------------------------------
+    def thread_of_lock(self, lock: int) -> Optional[Task]:
+        """Return the thread whose end releases ``lock`` (``Thread._tstate_lock``, up to 3.12), None if none."""
+        if self._python is None:
+            return None
+        for interpreter in self._case.interpreters:
+            for ident, thread in thread_objects(self._python, interpreter.address):
+                if lock in attributes.attributes_named(self._python, thread, ("_tstate_lock",)).values():
+                    return self.by_ident(ident)
+        return None
+
+    def by_ident(self, ident: int) -> Optional[Task]:
+        """Return the thread with that Python identifier (pthread_t), None if it is gone."""
+        if not ident:
+            return None
+        for task in self._case.tasks():
+            if task.state is not None and task.state.thread_id == ident:
+                return task
+        # Thread states of daemon threads are deleted early in finalization; the C library knows its threads.
+        return None if self._python is None else self._case.by_native_id(NativeIds(self._python).of(ident) or -1)
+
+
+def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int) -> Iterator[Tuple[int, List[int]]]:
+    """Yield (frame, the words of its locals and value stack) of a thread state's frames, innermost first."""
+    layout = python.layout
+    old = layout.has("thread.frame")
+    struct = "PyFrameObject" if old else "_PyInterpreterFrame"
+    field = debugger.field(struct, "f_localsplus" if old else "localsplus")
+    counts = None if old else (
+        debugger.field("PyCodeObject", "co_nlocalsplus"), debugger.field("PyCodeObject", "co_stacksize")
+    )
+    if field is None:
+        return
+    seen: Set[int] = set()
+    try:
+        for name in ("thread.frame", "thread.current_frame"):
+            if layout.has(name):
+                at = python.number(name, state)
+                break
+        else:
+            at = python.number("cframe.current_frame", python.number("thread.cframe", state))
+        while at and at not in seen and len(seen) < most:
+            seen.add(at)
+            if old:
+                size = python.number("var.size", at)
+            elif counts is None or counts[0] is None or counts[1] is None:
+                return
+            else:
+                code = python.number("iframe.code", at) & ~7
+                size = sum(
+                    python.memory.integer(code + c.offset, c.size) for c in counts if c is not None
+                )
+            if 0 <= size <= _MOST_SLOTS:
+                try:
+                    yield at, list(python.memory.array(at + field.offset, size))
+                except Unreadable:
+                    yield at, []
+            at = python.number("frame.back" if old else "iframe.previous", at)
+    except Unreadable:
+        return

@@ -1,0 +1,74 @@
+"""Breakpoints at functions that need a subsystem which is gone; set only when it is gone."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterable, List, Optional
+
+from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
+from ..finalization.runtime_module import RuntimeModule
+
+#: A place that CPython itself keeps coming to is left alone after so many hits.
+PATIENCE = 60
+
+TouchCallback = Callable[[Hit, str], bool]
+
+
+class Sentinels:
+    """Watches functions of the runtime by address."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+        self._watched: Dict[int, Breakpoint] = {}
+        self._idle: Dict[int, int] = {}
+
+    def watch(self, runtime: RuntimeModule, names: Iterable[str], touched: TouchCallback) -> List[str]:
+        """Call ``touched(hit, name)`` when one of the functions is entered; return the names that are there.
+
+        Functions that the build does not have, or that were inlined, cannot be watched. A function
+        that is watched already keeps its first callback.
+        """
+        found = []
+        for name in names:
+            for symbol in runtime.functions.with_base(name):
+                address = symbol.address + runtime.bias
+                found.append(name)
+                if address not in self._watched:
+                    self.watch_address(address, name, touched)
+        return found
+
+    def watch_address(self, address: int, name: str, touched: TouchCallback) -> None:
+        """Call ``touched(hit, name)`` when ``address`` is reached."""
+        try:
+            self._watched[address] = self._debugger.breakpoint(address, lambda hit: touched(hit, name))
+        except DebuggerError:
+            pass  # not code: a symbol without a function behind it
+
+    def is_watched(self, address: int) -> bool:
+        """Tell whether there is a sentinel at an address."""
+        return address in self._watched
+
+    def watched(self) -> List[int]:
+        """Return the addresses that are watched."""
+        return list(self._watched)
+
+    def idle(self, address: int) -> None:
+        """Note a hit that told nothing new; after `PATIENCE` of them the place is left alone."""
+        self._idle[address] = self._idle.get(address, 0) + 1
+        if self._idle[address] >= PATIENCE:
+            self._watched[address].enabled = False
+
+    def wake(self) -> None:
+        """Watch again what was left alone."""
+        for address, count in self._idle.items():
+            if count >= PATIENCE and address in self._watched:
+                self._watched[address].enabled = True
+        self._idle.clear()
+
+    def stop(self, addresses: Optional[Iterable[int]] = None) -> None:
+        """Remove sentinels, all of them by default."""
+        for address in list(addresses if addresses is not None else self._watched):
+            handle = self._watched.pop(address, None)
+            if handle is not None:
+                handle.delete()
+        if not self._watched:
+            self._idle.clear()

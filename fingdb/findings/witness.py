@@ -1,0 +1,79 @@
+"""What is seen at the moment of a touch: both stacks of the thread, and whose code it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List
+
+from ..cpython.frame import python_stack
+from ..cpython.runtime import interpreter_addresses
+from ..cpython.target import PythonTarget
+from ..cpython.thread import read_threads
+from ..debugger.interface import Debugger, DebuggerError, Hit
+from ..model.report import NativeFrame, PythonFrame, Thread
+from .culprit import Blame, blame
+
+#: Frames of a touch that are looked at, and that are kept in its finding.
+LOOK, KEEP = 48, 24
+
+
+@dataclass
+class Scene:
+    """One moment of one thread."""
+
+    native_id: int
+    frames: List[NativeFrame]
+    python: List[PythonFrame]
+    blame: Blame
+    #: True when the frames had to be cut off.
+    cut: bool = False
+    threads: Dict[int, Thread] = field(default_factory=dict)
+
+
+class Witness:
+    """Looks at threads of a stopped target."""
+
+    def __init__(self, debugger: Debugger, python: Callable[[], PythonTarget]) -> None:
+        self._debugger = debugger
+        self._python = python
+        #: Python stacks of threads as they were before their thread states were deleted, by native id.
+        self._remembered: Dict[int, List[PythonFrame]] = {}
+
+    def remember_threads(self) -> None:
+        """Keep the Python stacks of all threads: from now on finalization deletes thread states."""
+        try:
+            target = self._python()
+            for interpreter in interpreter_addresses(target):
+                for thread in read_threads(target, interpreter, True, []):
+                    self._remembered[thread.native_id] = thread.python_stack
+        except DebuggerError:
+            pass
+
+    def look(self, hit: Hit) -> Scene:
+        """Return what the thread that reached a breakpoint is doing."""
+        frames = self.frames_of(hit.native_id)
+        python = self._python_stack(hit.native_id)
+        return Scene(hit.native_id, frames[:KEEP], python, blame(self._debugger, frames, python), len(frames) >= LOOK)
+
+    def frames_of(self, native_id: int) -> List[NativeFrame]:
+        """Return the frames of a thread, innermost first; empty when it is gone."""
+        for thread in self._debugger.threads():
+            if thread.native_id == native_id:
+                return self._debugger.frames(thread.debugger_id, LOOK)
+        return []
+
+    def _python_stack(self, native_id: int) -> List[PythonFrame]:
+        try:
+            target = self._python()
+            for interpreter in interpreter_addresses(target):
+                for thread in read_threads(target, interpreter, False, []):
+                    if thread.native_id == native_id:
+                        return python_stack(target, thread.address, [])
+        except DebuggerError:
+            pass
+        return self._remembered.get(native_id, [])
+
+    def forget(self) -> None:
+        """Forget the threads of an earlier life of the runtime."""
+        self._remembered.clear()
+

@@ -1,0 +1,90 @@
+"""What was learned about a build, kept from one session to the next.
+
+One JSON file per build (by its build-id) and section below ``$XDG_CACHE_HOME/fingdb``. The cache
+is a convenience: what cannot be written or read is no error, and what is read is not trusted
+(whoever asks for a section checks what it gets).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Optional
+
+#: Goes up whenever the meaning of any cached section changes.
+FORMAT = 1
+#: No section of ours comes near this; a larger file is not ours.
+_LARGEST = 32 << 20
+_BUILD_ID = re.compile(r"[0-9a-f]{8,128}\Z")
+_SECTION = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
+
+
+def cache_directory() -> Optional[Path]:
+    """Return the directory of the cache (it need not exist), None where there is no home."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(base):  # the XDG specification: other values are to be ignored
+        return Path(base) / "fingdb"
+    home = os.path.expanduser("~")
+    return Path(home) / ".cache" / "fingdb" if os.path.isabs(home) else None
+
+
+class Cache:
+    """The cached sections of one build. Without a build-id it holds nothing and forgets all."""
+
+    def __init__(self, build_id: Optional[str]) -> None:
+        directory = cache_directory()
+        usable = build_id is not None and _BUILD_ID.match(build_id.lower()) is not None
+        self._build_id = build_id.lower() if build_id is not None and usable else None
+        self._directory = directory / self._build_id if directory is not None and self._build_id else None
+
+    def get(self, section: str) -> Optional[object]:
+        """Return what was put under ``section``, None when there is nothing to be had."""
+        path = self._path(section)
+        if path is None:
+            return None
+        try:
+            if path.stat().st_size > _LARGEST:
+                return None
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not isinstance(document, dict):
+            return None
+        if document.get("format") != FORMAT or document.get("build_id") != self._build_id:
+            return None
+        if document.get("section") != section:
+            return None
+        data: object = document.get("data")
+        return data
+
+    def put(self, section: str, data: object) -> bool:
+        """Keep ``data`` (what JSON can hold) under ``section``; tell whether it was kept."""
+        path = self._path(section)
+        if path is None:
+            return False
+        document = {"format": FORMAT, "build_id": self._build_id, "section": section, "data": data}
+        temporary = None
+        try:
+            text = json.dumps(document, separators=(",", ":"))
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Written beside its place and moved there: a reader sees all of it or none.
+            handle, temporary = tempfile.mkstemp(prefix=section, suffix=".tmp", dir=str(path.parent))
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(temporary, path)
+            return True
+        except (OSError, ValueError, TypeError, RecursionError):
+            if temporary is not None:
+                try:
+                    os.unlink(temporary)
+                except OSError:
+                    pass
+            return False
+
+    def _path(self, section: str) -> Optional[Path]:
+        if self._directory is None or _SECTION.match(section) is None:
+            return None
+        return self._directory / f"{section}.json"

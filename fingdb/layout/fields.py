@@ -1,0 +1,232 @@
+"""The members that the readers need, under names of our own.
+
+A row is a logical name and, for each spelling that a version of CPython used, a structure and a
+path to the member. The first spelling that the build has is taken: members are probed, versions
+are not asked for. A new CPython that renames a member needs one more spelling here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+#: A spelling: the structure's name in C and the path of the member inside it.
+Spelling = Tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The spellings of a logical field; ``scalar`` tells a number or pointer from an aggregate."""
+
+    spellings: Tuple[Spelling, ...]
+    scalar: bool = True
+
+
+def _rows(structs: Tuple[str, ...], prefix: str, members: Dict[str, str], scalar: bool = True) -> Dict[str, Row]:
+    """Return rows named ``prefix.key``; the members' paths are alternatives divided by blanks."""
+    return {
+        f"{prefix}.{key}": Row(tuple((s, path) for path in paths.split() for s in structs), scalar)
+        for key, paths in members.items()
+    }
+
+
+ROWS: Dict[str, Row] = {}
+
+# _PyRuntime. `finalizing`: a pointer in 3.8, an atomic struct up to 3.12, a pointer from 3.13.
+ROWS.update(_rows(("_PyRuntimeState",), "runtime", {
+    "initialized": "initialized",
+    "core_initialized": "core_initialized",
+    "preinitialized": "preinitialized",
+    "finalizing": "_finalizing._value _finalizing finalizing._value finalizing",
+    "finalizing_id": "_finalizing_id._value _finalizing_id",
+    "main_thread": "main_thread",
+    "interpreters.head": "interpreters.head",
+    "interpreters.main": "interpreters.main",
+    # Up to 3.11; later the current thread state is a thread-local variable.
+    "current_thread": "gilstate.tstate_current._value gilstate.tstate_current",
+}))
+ROWS.update(_rows(("_PyRuntimeState",), "runtime", {
+    "gc": "gc",  # 3.8; from 3.9 each interpreter has a collector
+    "gil": "ceval.gil",  # up to 3.11
+}, scalar=False))
+
+ROWS.update(_rows(("PyInterpreterState",), "interp", {
+    "next": "next",
+    "id": "id",
+    "initialized": "_initialized",
+    "finalizing": "finalizing",
+    "finalizing_thread": "_finalizing._value _finalizing",
+    "threads.head": "threads.head tstate_head",
+    "modules": "imports.modules modules",
+    "sysdict": "sysdict",
+    "builtins": "builtins",
+    "gil": "ceval.gil",  # a pointer, from 3.12
+    "own_gil": "ceval.own_gil",
+}))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {"gc": "gc"}, scalar=False))
+
+ROWS.update(_rows(("struct _gil_runtime_state",), "gil", {
+    "locked": "locked._value locked",
+    "last_holder": "last_holder._value last_holder",
+    "enabled": "enabled",  # free-threaded builds
+}))
+
+ROWS.update(_rows(("struct _gc_runtime_state",), "gc", {
+    "enabled": "enabled",
+    "collecting": "collecting",
+    "visited_space": "visited_space",
+}))
+# Three generations, or (incremental collector) one young and two old spaces.
+ROWS.update(_rows(("struct _gc_runtime_state",), "gc", {
+    "generations": "generations",
+    "young": "young",
+    "old": "old",
+    "permanent": "permanent_generation",
+}, scalar=False))
+ROWS.update(_rows(("struct gc_generation",), "generation", {
+    "next": "head._gc_next",
+    "threshold": "threshold",
+    "count": "count",
+}))
+ROWS.update(_rows(("PyGC_Head",), "gc_head", {"next": "_gc_next", "prev": "_gc_prev"}))
+
+ROWS.update(_rows(("PyThreadState",), "thread", {
+    "next": "next",
+    "interp": "interp",
+    "id": "id",
+    "thread_id": "thread_id",
+    "native_thread_id": "native_thread_id",
+    "frame": "frame",  # up to 3.10
+    "cframe": "cframe",  # 3.11 and 3.12 keep the frame behind it
+    "current_frame": "current_frame",  # from 3.13
+    "state": "state",
+    "status.initialized": "_status.initialized",
+    "status.bound": "_status.bound",
+    "status.unbound": "_status.unbound",
+    "status.active": "_status.active",
+    "status.holds_gil": "_status.holds_gil",
+    "status.finalizing": "_status.finalizing",
+    "status.cleared": "_status.cleared",
+    "status.finalized": "_status.finalized",
+}))
+ROWS.update(_rows(("_PyCFrame", "struct _PyCFrame", "CFrame"), "cframe", {"current_frame": "current_frame"}))
+
+# Frame objects, up to 3.10.
+ROWS.update(_rows(("PyFrameObject",), "frame", {
+    "back": "f_back",
+    "code": "f_code",
+    "lasti": "f_lasti",
+    "lineno": "f_lineno",
+    "trace": "f_trace",
+}))
+# Interpreter frames, from 3.11; from 3.14 the code object is behind a tagged reference.
+ROWS.update(_rows(("struct _PyInterpreterFrame", "_PyInterpreterFrame"), "iframe", {
+    "code": "f_code f_executable.bits f_executable",
+    "previous": "previous",
+    "instruction": "instr_ptr prev_instr",
+    "owner": "owner",
+    "is_entry": "is_entry",
+    "tlbc_index": "tlbc_index",
+}))
+
+ROWS.update(_rows(("PyCodeObject",), "code", {
+    "filename": "co_filename",
+    "name": "co_name",
+    "qualname": "co_qualname",
+    "firstlineno": "co_firstlineno",
+    "lnotab": "co_lnotab",  # 3.8, 3.9
+    "linetable": "co_linetable",  # pairs in 3.10, the location table from 3.11
+    "exceptiontable": "co_exceptiontable",
+    "firsttraceable": "_co_firsttraceable",
+    "tlbc": "co_tlbc",
+}))
+ROWS.update(_rows(("PyCodeObject",), "code", {"adaptive": "co_code_adaptive"}, scalar=False))
+
+ROWS.update(_rows(("PyObject",), "object", {
+    "type": "ob_type",
+    "refcnt": "ob_refcnt",
+    "refcnt_local": "ob_ref_local",  # free-threaded builds
+    "refcnt_shared": "ob_ref_shared",
+    "thread": "ob_tid",
+}))
+ROWS.update(_rows(("PyVarObject",), "var", {"size": "ob_size"}))
+ROWS.update(_rows(("PyTypeObject",), "type", {
+    "name": "tp_name",
+    "flags": "tp_flags",
+    "basicsize": "tp_basicsize",
+    "dictoffset": "tp_dictoffset",
+    "base": "tp_base",
+}))
+ROWS.update(_rows(("PyHeapTypeObject",), "heap_type", {
+    "name": "ht_name",
+    "cached_keys": "ht_cached_keys",
+}))
+
+ROWS.update(_rows(("PyASCIIObject",), "str", {
+    "length": "length",
+    "kind": "state.kind",
+    "compact": "state.compact",
+    "ascii": "state.ascii",
+    "ready": "state.ready",
+    "wstr": "wstr",
+}))
+ROWS.update(_rows(("PyCompactUnicodeObject",), "str", {"wstr_length": "wstr_length"}))
+ROWS.update(_rows(("PyUnicodeObject",), "str", {"data": "data.any"}))
+ROWS.update(_rows(("PyBytesObject",), "bytes", {"data": "ob_sval"}, scalar=False))
+ROWS.update(_rows(("PyLongObject",), "int", {"tag": "long_value.lv_tag"}))
+ROWS.update(_rows(("PyLongObject",), "int", {"digits": "long_value.ob_digit ob_digit"}, scalar=False))
+ROWS.update(_rows(("PyFloatObject",), "float", {"value": "ob_fval"}))
+ROWS.update(_rows(("PyTupleObject",), "tuple", {"items": "ob_item"}, scalar=False))
+ROWS.update(_rows(("PyListObject",), "list", {"items": "ob_item"}))
+
+ROWS.update(_rows(("PyDictObject",), "dict", {"used": "ma_used", "keys": "ma_keys", "values": "ma_values"}))
+ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {
+    "size": "dk_size",  # up to 3.10
+    "log2_size": "dk_log2_size",
+    "log2_index_bytes": "dk_log2_index_bytes",
+    "kind": "dk_kind",
+    "entries": "dk_nentries",
+}))
+ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {"indices": "dk_indices"}, scalar=False))
+ROWS.update(_rows(("PyDictKeyEntry",), "dict_entry", {"key": "me_key", "value": "me_value"}))
+ROWS.update(_rows(("PyDictUnicodeEntry",), "dict_unicode_entry", {"key": "me_key", "value": "me_value"}))
+# Values of an instance: an array of its own (3.11, 3.12), inside the instance from 3.13 (`valid`).
+ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"valid": "valid"}))
+ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"values": "values"}, scalar=False))
+#: 3.12 keeps a dict or (tagged) values in one word; 3.11 has a word for each.
+ROWS.update(_rows(("PyDictOrValues",), "dict_or_values", {"values": "values"}))
+
+ROWS.update(_rows(("PyModuleObject",), "module", {"dict": "md_dict", "name": "md_name", "state": "md_state"}))
+
+#: Logical name -> the structure whose size it is.
+SIZES: Dict[str, Tuple[str, ...]] = {
+    "object": ("PyObject",),
+    "gc_head": ("PyGC_Head",),
+    "generation": ("struct gc_generation",),
+    "str.ascii": ("PyASCIIObject",),
+    "str.compact": ("PyCompactUnicodeObject",),
+    "dict_entry": ("PyDictKeyEntry",),
+    "dict_unicode_entry": ("PyDictUnicodeEntry",),
+}
+
+#: Enumeration constants, under their own names.
+ENUMS: Tuple[str, ...] = (
+    "FRAME_OWNED_BY_GENERATOR",
+    "FRAME_OWNED_BY_CSTACK",
+    "FRAME_OWNED_BY_INTERPRETER",
+    "FRAME_OWNED_BY_THREAD_STATE",
+)
+
+#: Without these no reader can do anything: a build that lacks one has no usable layout.
+REQUIRED: Tuple[str, ...] = (
+    "runtime.finalizing",
+    "runtime.interpreters.head",
+    "interp.next",
+    "interp.id",
+    "interp.threads.head",
+    "thread.next",
+    "thread.thread_id",
+    "object.type",
+    "type.name",
+    "type.flags",
+)

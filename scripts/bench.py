@@ -1,0 +1,219 @@
+"""Times of fingdb as ratios to bare gdb, measured side by side: A B A B …, medians.
+
+The machine may be busy: what counts is a ratio within one run, never a number of seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from tabulate import tabulate
+
+from fingdb.cli.interpreters import Interpreter, find_interpreters
+
+ROOT = Path(__file__).resolve().parents[1]
+INIT = ROOT / "fingdb" / "init.py"
+GDB = ["gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off"]
+
+#: Modules of the standard library that are extensions in one build or another: libraries to load.
+EXTENSIONS = (
+    "_asyncio _bisect _blake2 _bz2 _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw "
+    "_contextvars _csv _ctypes _ctypes_test _curses _curses_panel _datetime _dbm _decimal _elementtree _gdbm "
+    "_hashlib _heapq _json _lsprof _lzma _md5 _multibytecodec _multiprocessing _opcode _pickle _posixshmem "
+    "_posixsubprocess _queue _random _sha1 _sha256 _sha2 _sha3 _sha512 _socket _sqlite3 _ssl _statistics "
+    "_struct _testbuffer _testcapi _testimportmultiple _testinternalcapi _testmultiphase _tkinter _typing "
+    "_uuid _xxsubinterpreters _xxtestfuzz _zoneinfo array audioop binascii cmath crypt fcntl grp math mmap nis "
+    "ossaudiodev pyexpat readline resource select spwd syslog termios unicodedata xxlimited xxsubtype zlib"
+)
+
+COMPUTE = (
+    "import importlib, time\n"
+    "loaded = 0\n"
+    f"for name in {EXTENSIONS!r}.split():\n"
+    "    try:\n"
+    "        loaded += hasattr(importlib.import_module(name), '__file__')\n"
+    "    except Exception:\n"
+    "        pass\n"
+    "total = 0\n"
+    "for i in range(%d):\n"
+    "    total += i %% 7\n"
+)
+
+
+class Cost(NamedTuple):
+    """Seconds on the clock, and seconds of processor time of all processes together."""
+
+    clock: float
+    processor: float
+
+
+class Row(NamedTuple):
+    """One line of the table: medians of both sides, and the ``bar`` that ``ratio`` should not exceed (None: no bar)."""
+
+    interpreter: str
+    what: str
+    base: Cost
+    ours: Cost
+    bar: Optional[float]
+
+    @property
+    def ratio(self) -> float:
+        """Ours to theirs on the clock."""
+        return self.ours.clock / self.base.clock
+
+    @property
+    def processor_ratio(self) -> float:
+        """Ours to theirs in processor time: what a busy machine does not change."""
+        return self.ours.processor / self.base.processor
+
+
+Run = Callable[[], Cost]
+
+
+def run(command: Sequence[str], cache: Path) -> Cost:
+    """Run a command to its end, with a cache of the benchmark's own, and return what it cost."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+    )
+    _pid, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime)
+
+
+def side_by_side(base: Run, ours: Run, pairs: int) -> Tuple[Cost, Cost]:
+    """Return the medians of two runs, made in turn ``pairs`` times."""
+    costs: Tuple[List[Cost], List[Cost]] = ([], [])
+    for _ in range(pairs):
+        costs[0].append(base())
+        costs[1].append(ours())
+    first, second = (Cost(*map(statistics.median, zip(*side))) for side in costs)
+    return first, second
+
+
+def bare(python: Interpreter, program: Sequence[str]) -> List[str]:
+    """Return the command of bare gdb."""
+    return [*GDB, "-ex", "run", "--args", python.path, *program]
+
+
+def fingdb_run(python: Interpreter, program: Sequence[str]) -> List[str]:
+    """Return the command of `fingdb run`."""
+    return [str(ROOT / "scripts" / "fingdb"), "run", "-o", os.devnull, "--", python.path, *program]
+
+
+def bench_known(python: Interpreter, pairs: int, cache: Path) -> Row:
+    """`fingdb run` when the build is known."""
+    program = ("-c", "pass")
+    for _ in range(2):
+        run(fingdb_run(python, program), cache)
+    times = side_by_side(
+        lambda: run(bare(python, program), cache), lambda: run(fingdb_run(python, program), cache), pairs
+    )
+    return Row(python.label, "fingdb run, build known / gdb run", *times, 1.5)
+
+
+def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
+    """`fingdb run` when nothing is known of the build."""
+    program = ("-c", "pass")
+    fresh = (cache / f"fresh-{python.label}-{n}" for n in range(1000))
+    times = side_by_side(
+        lambda: run(bare(python, program), cache),
+        lambda: run(fingdb_run(python, program), next(fresh)),
+        max(3, pairs // 2),
+    )
+    return Row(python.label, "fingdb run, first time / gdb run", *times, 4.0)
+
+
+def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
+    """A program that loads many extension modules and computes: nothing to pay before finalization."""
+    program = ("-c", COMPUTE % loops)
+    run(fingdb_run(python, program), cache)
+    times = side_by_side(
+        lambda: run(bare(python, program), cache),
+        lambda: run(fingdb_run(python, program), cache),
+        max(2, pairs // 3),
+    )
+    return Row(python.label, "50 extension modules and computing", *times, 1.02)
+
+
+def bench_source(pairs: int, cache: Path) -> Tuple[Row, float]:
+    """`source` of init.py: the row of whole gdb starts, and the milliseconds that gdb itself measures."""
+    times = side_by_side(lambda: run(GDB, cache), lambda: run([*GDB, "-ex", f"source {INIT}"], cache), pairs)
+    clock = (
+        "python import time; t = time.perf_counter()",
+        f"source {INIT}",
+        "python print(time.perf_counter() - t)",
+    )
+    words = [word for line in clock for word in ("-ex", line)]
+    measured = []
+    for _ in range(pairs):
+        done = subprocess.run([*GDB, *words], capture_output=True, text=True, check=True)
+        measured.append(float(done.stdout.split()[-1]))
+    return Row("", "gdb with init.py / gdb", *times, None), statistics.median(measured) * 1000
+
+
+def main() -> int:
+    """Measure, print the table; 1 when a bar was missed, unless only looking was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13", metavar="TEXT[,TEXT]",
+                        help="interpreters by version or label (default: %(default)s); 'all' for all")  # fmt: skip
+    parser.add_argument("--pairs", type=int, default=7, help="how often each pair runs (default: %(default)s)")
+    parser.add_argument("--only", choices=["known", "first", "compute", "source"], help="one measurement")
+    parser.add_argument("--loops", type=int, default=60_000_000,
+                        help="length of the computation (default: %(default)s, some seconds)")  # fmt: skip
+    parser.add_argument("--strict", action="store_true", help="exit with status 1 when a bar is missed")
+    options = parser.parse_args()
+    wanted = options.pythons.split(",")
+    pythons = [
+        p for p in find_interpreters() if any(p.label == w or p.label.startswith(f"{w}.") or w == "all" for w in wanted)
+    ]
+    if not pythons:
+        parser.error(f"there is no interpreter {options.pythons}")
+    rows: List[Row] = []
+    with tempfile.TemporaryDirectory(prefix="fingdb-bench-") as directory:
+        cache = Path(directory)
+        benches: Dict[str, Callable[[Interpreter], Row]] = {
+            "known": lambda p: bench_known(p, options.pairs, cache),
+            "first": lambda p: bench_first(p, options.pairs, cache),
+            "compute": lambda p: bench_compute(p, options.pairs, cache, options.loops),
+        }
+        for name, bench in benches.items():
+            for python in pythons if options.only in (None, name) else ():
+                rows.append(bench(python))
+                print(f"{rows[-1].interpreter}: {rows[-1].what}: {rows[-1].ratio:.2f}", file=sys.stderr)
+        source: Optional[float] = None
+        if options.only in (None, "source"):
+            row, source = bench_source(options.pairs, cache)
+            rows.append(row)
+    print_table(rows, source)
+    missed = [row for row in rows if row.bar is not None and row.ratio > row.bar]
+    return 1 if missed and options.strict else 0
+
+
+def print_table(rows: Sequence[Row], source: Optional[float]) -> None:
+    """Print what was measured."""
+    lines = []
+    for row in rows:
+        verdict = "" if row.bar is None else "met" if row.ratio <= row.bar else "MISSED"
+        times = [f"{row.base.clock:.3f}", f"{row.ours.clock:.3f}", f"{row.ratio:.2f}", f"{row.processor_ratio:.2f}"]
+        lines.append([row.interpreter, row.what, *times, "" if row.bar is None else f"{row.bar:g}", verdict])
+    heads = ["interpreter", "what", "base s", "ours s", "ratio", "CPU ratio", "bar", ""]
+    print(tabulate(lines, heads, tablefmt="plain", disable_numparse=True))
+    if source is not None:
+        print(f"\nsource init.py, as gdb's own clock has it: {source:.1f} ms (bar: 100 ms)")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,99 @@
+"""What all tests share: the interpreters they run on, and a directory for what is built once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Iterator, List
+
+import pytest
+
+from tests.support import shared
+from tests.support.interpreters import Interpreter, available
+
+_OURS = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pythons",
+        metavar="TEXT[,TEXT]",
+        default="",
+        help="run on interpreters whose label starts with one of these (3.8, 3.11.2-debian)",
+    )
+
+
+    parser.addoption(
+        "--everything", action="store_true", help="run tests marked heavy on every interpreter, not only the newest"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    if config.getoption("--everything"):
+        return
+    newest = max(chosen(config), key=lambda python: python.version)
+    skip = pytest.mark.skip(reason=f"heavy: on {newest.label} only; --everything runs it on all interpreters")
+    slow = pytest.mark.skip(reason="takes very long: --everything runs it")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(slow)
+        python = getattr(getattr(item, "callspec", None), "params", {}).get("python")
+        if item.get_closest_marker("heavy") and python is not None and python.label != newest.label:
+            item.add_marker(skip)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Before the workers start: they inherit the variable.
+    if shared.VARIABLE not in os.environ:
+        directory = tempfile.mkdtemp(prefix="fingdb-tests-")
+        os.environ[shared.VARIABLE] = directory
+        config.stash[_OURS] = directory
+    if not chosen(config):
+        raise pytest.UsageError("there is no CPython 3.8 or newer to test on (see FINGDB_TEST_PYTHONS)")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    directory = config.stash.get(_OURS, None)
+    if directory:
+        os.environ.pop(shared.VARIABLE, None)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    names = [p.label + ("" if p.has_debug_info else " (no debug information)") for p in chosen(config)]
+    return "interpreters: " + ", ".join(names)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "python" in metafunc.fixturenames:
+        pythons = chosen(metafunc.config)
+        metafunc.parametrize("python", pythons, ids=[python.label for python in pythons], scope="session")
+
+
+def chosen(config: pytest.Config) -> List[Interpreter]:
+    """Return the interpreters of this run."""
+    wanted = tuple(text for text in config.getoption("--pythons").split(",") if text)
+    return [python for python in available() if not wanted or python.label.startswith(wanted)]
+
+
+@pytest.fixture(scope="session")
+def pythons(request: pytest.FixtureRequest) -> List[Interpreter]:
+    """All interpreters of this run."""
+    return chosen(request.config)
+
+
+@pytest.fixture(scope="session")
+def any_python(pythons: List[Interpreter]) -> Interpreter:
+    """One interpreter, with debug information if any has it: for tests that are about something else."""
+    with_debug = [python for python in pythons if python.has_debug_info]
+    return (with_debug or pythons)[-1]
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests see neither the caller's settings for fingdb nor those for Python."""
+    for name in list(os.environ):
+        if name.startswith("PYTHON") or (name.startswith("FINGDB_") and not name.startswith("FINGDB_TEST_")):
+            monkeypatch.delenv(name)
+    yield

@@ -1,0 +1,236 @@
+"""The verdict on each program of tests/scenarios that crashes or hangs, on every interpreter: exactly that one."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
+
+import pytest
+
+from tests.core.scenarios import SCENARIOS
+from tests.support.cores import Core, NoCore, crash_core, hang_core, need_kernel_dump
+from tests.support.fingdb_cli import run_fingdb
+from tests.support.interpreters import Interpreter
+
+pytestmark = pytest.mark.core
+
+#: A value, or values by the beginning of the interpreter's label; "" is for all others.
+Told = Union[None, str, Tuple[str, ...], Mapping[str, Union[None, str, Tuple[str, ...]]]]
+
+_PENDING = "_Py_FinishPendingCalls"
+#: The last step before modules' dicts are cleared for good, and before the collection after that.
+_CLEARED: Told = {"3.8": "_PyState_ClearModules", "3.9": "_PyModule_ClearDict", "": "finalize_clear_sys_builtins_dict"}
+_FREED: Told = {"3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyModule_ClearDict", "": "finalize_clear_sys_builtins_dict"}
+_RESTORED: Told = {
+    "3.8": "_PyState_ClearModules", "3.9": "_PyGC_CollectIfEnabled", "": "finalize_restore_builtins",
+}  # fmt: skip
+_COLLECTED: Told = {
+    "3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyGC_CollectIfEnabled", "": "finalize_modules_delete_special",
+}  # fmt: skip
+_NONE_COLLECTED: Told = {
+    "3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyGC_CollectIfEnabled", "": "finalize_restore_builtins",
+}  # fmt: skip
+_FIRST: Told = {"3.13": "resolve_final_tstate", "": None}
+_CONFIG: Told = {"3.13": "_PyCodec_Fini", "": "PyConfig_Clear"}
+_OLD_NAMES = ("3.8", "3.9", "3.10")
+
+
+def _qualified(function: str, class_: str) -> Told:
+    """Return the function's name: the qualified one where code objects have it."""
+    return {**dict.fromkeys(_OLD_NAMES, function), "": f"{class_}.{function}"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What fingdb must say. ``library`` is the beginning of the culprit's file name; "" for no culprit."""
+
+    kind: Told
+    phase: Told
+    after: Told
+    function: Told
+    library: Told
+    #: Labels of interpreters on which the program does not crash.
+    harmless: Tuple[str, ...] = ()
+    confidence: Told = "certain"
+    #: Words that the summary must have.
+    says: Tuple[str, ...] = field(default=())
+
+
+def _late(function: Told, library: str, *says: str, confidence: Told = "certain") -> Expected:
+    return Expected(
+        "late-exit-handler", "after-finalize", "Py_FinalizeEx", function, library, confidence=confidence, says=says
+    )
+
+
+def _not(function: str, phase: str = "running", after: Told = None) -> Expected:
+    return Expected("not-finalization", phase, after, function, "main.py", says=("No shutdown bug",))
+
+
+EXPECTED: Dict[str, Expected] = {
+    # A debug build fills the closure's memory when it frees it: libffi itself crashes.
+    "late-cxa-atexit": _late(
+        {"3.11.2-debian-dbg": None, "3.11": "_CallPythonObject", "3.12": "_CallPythonObject", "": "closure_fcn"},
+        "", confidence={"3.11.2-debian-dbg": "likely", "": "certain"},
+    ),
+    "late-libc-atexit": _late("flush_records", "tracelib.", "exit handler"),
+    "late-cpp-static": _late("Owned::~Owned", "registry.", "static destructor"),
+    "late-dso-destructor": _late("release_pool", "pool.", "destructor of its library"),
+    "late-thread-local": _late("Session::~Session", "session.", "thread_local"),
+    "late-unloaded-handler": _late(("0x",), "no mapped file", "unloaded", confidence="likely"),
+    "late-py-atexit": Expected(
+        "late-exit-handler", "exit-functions",
+        {"3.8": "PyInterpreterState_Delete", "3.12": "_Py_FinalizeAllocatedBlocks",
+         "3.13": "_Py_FinalizeAllocatedBlocks", "": "finalize_interp_delete"},
+        "report_counters", "counters.", says=("Py_AtExit",),
+    ),
+    "late-native-thread": Expected("late-thread", "after-finalize", "Py_FinalizeEx", "deliver", "feeder."),
+    "late-thread-terminate": Expected(
+        "late-thread", "module-teardown", _RESTORED, "wait_for_event", "monitor.", says=("pthread_exit",)
+    ),
+    "embed-between-cycles": Expected(
+        "late-thread", "after-finalize", "Py_FinalizeEx", "post_event", "embed-between-cycles"
+    ),
+    "embed-use-after": Expected(
+        "touch-after-fini", "after-finalize", "Py_FinalizeEx", "save_settings", "embed-use-after"
+    ),
+    "subinterpreter-end": Expected(
+        "touch-after-fini", "interpreter-clear", _CONFIG, "log_close", "subinterpreter-end",
+        says=("PyImport_GetModuleDict",),
+    ),
+    "touch-after-modules": Expected(
+        "touch-after-fini", "interpreter-clear", _CONFIG, "say_goodbye", "keeper.", says=("PyImport_GetModuleDict",)
+    ),
+    "stale-module-state": Expected(
+        "stale-module-state", "interpreter-clear", "_PyAtExit_Fini", "encoder_dealloc", "codecx.", ("3.8", "3.9"),
+        says=("PyModule_GetState",),
+    ),
+    "stale-global-cache": Expected(
+        "stale-module-state", "interpreter-clear", "_PyAtExit_Fini", "shape_dealloc", "geometry.", ("3.8", "3.9"),
+        confidence="likely", says=("shapes is NULL",),
+    ),
+    # The debug build notices at once, long before the end.
+    "refcount-list": Expected(
+        {"3.11.2-debian-dbg": "not-finalization", "": "refcount-corruption"},
+        {"3.11.2-debian-dbg": "running", "": "daemon-threads"},
+        {"3.11.2-debian-dbg": None, "3.8": "PyOS_FiniInterrupts", "3.9": "PyOS_FiniInterrupts", "": "_PySignal_Fini"},
+        {"3.11.2-debian-dbg": "<module>", "": None}, {"3.11.2-debian-dbg": "main.py", "": ""},
+        ("3.12",), confidence={"3.11.2-debian-dbg": "certain", "": "likely"},
+    ),
+    "refcount-none": Expected(
+        "refcount-corruption", "module-teardown", _NONE_COLLECTED, None, "", ("3.12", "3.13"),
+        says=("deallocating None",),
+    ),
+    "heap-overflow": Expected(
+        "memory-corruption", "module-teardown", _CLEARED, "blob_free", "blob.", says=("double free or corruption",)
+    ),
+    "heap-debug-overflow": Expected(
+        "memory-corruption", "module-teardown", _CLEARED, "table_free", "table.", says=("bad trailing pad byte",)
+    ),
+    "buffered-io-daemon": Expected(
+        "buffered-io-deadlock", "daemon-threads",
+        {"3.8": "call_py_exitfuncs", "3.13": "_PyThreadState_DeleteList", "": "_PyThreadState_DeleteExcept"},
+        "log", "main.py",
+    ),
+    "buffered-io-atexit": Expected("buffered-io-deadlock", "atexit", _PENDING, "produce", "main.py"),
+    "join-event": Expected(
+        "thread-join-hang", "thread-shutdown", _FIRST, "serve_forever", "main.py", says=('thread "server"',)
+    ),
+    # Since 3.9 executors are ended with the threads.
+    "join-executor": Expected(
+        "thread-join-hang", {"3.8": "atexit", "": "thread-shutdown"}, {"3.8": _PENDING, **_FIRST}, "consume", "main.py"
+    ),
+    "join-feeder": Expected(
+        "thread-join-hang", "atexit", _PENDING, _qualified("_send", "Connection"), "connection.py",
+        says=("QueueFeederThread",),
+    ),
+    "lock-cycle": Expected("lock-deadlock", "thread-shutdown", _FIRST, ("debit", "credit"), "main.py"),
+    "lock-cycle-rlock": Expected("lock-deadlock", "thread-shutdown", _FIRST, ("debit", "credit"), "main.py"),
+    "lock-self": Expected("lock-deadlock", "atexit", _PENDING, _qualified("close", "Connection"), "main.py"),
+    "gil-deadlock": Expected("gil-deadlock", "atexit", _PENDING, "lock_bus", "bus."),
+    # 3.8 lets the thread wait for the GIL, later versions end it: then nobody has the mutex any more.
+    "lock-dead-owner": Expected(
+        {"3.8": "gil-deadlock", "": "lock-deadlock"}, "module-teardown",
+        {"3.8": "_PyGC_DumpShutdownStats", "3.9": "_PyModule_ClearDict", "3.13": "_PyImport_FiniCore",
+         "": "finalize_clear_sys_builtins_dict"},
+        "drop_cache", "cache.",
+    ),
+    "callback-loop": Expected("callback-hang", "atexit", _PENDING, ("wait_for_done", "poll"), "main.py"),
+    "callback-del-loop": Expected(
+        "callback-hang", "module-teardown", _RESTORED, _qualified("__del__", "Pump"), "main.py", confidence="likely"
+    ),
+    "callback-wait": Expected("callback-hang", "atexit", _PENDING, "say_goodbye", "main.py", says=("socket",)),
+    "overflow-chain": Expected("stack-overflow", "module-teardown", _COLLECTED, "link_dealloc", "chain."),
+    "fatal-error": Expected(
+        "fatal-error", "module-teardown", _FREED, "check_books", "guard.", says=("1 handle was never given back",)
+    ),
+    "not-null-pointer": _not("read_header"),
+    "not-abort": _not("give_up"),
+    "not-in-atexit": _not("save", "atexit", _PENDING),
+    "not-sleeping": _not("serve"),
+    "not-child": _not("<module>"),
+}  # fmt: skip
+
+
+def _for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
+    if not isinstance(told, Mapping):
+        return told
+    fitting = [beginning for beginning in told if python.label.startswith(beginning)]
+    return told[max(fitting, key=len)]
+
+
+def core_of(python: Interpreter, name: str) -> Core:
+    scenario = SCENARIOS[name]
+    words, environment = scenario.command(python)
+    if scenario.ends == "hang":
+        return hang_core(python, name, words, environment, scenario.settle)
+    need_kernel_dump()
+    return crash_core(python, name, words, environment)
+
+
+def test_every_program_has_an_expectation() -> None:
+    assert set(EXPECTED) == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_verdict(python: Interpreter, name: str) -> None:
+    expected = EXPECTED[name]
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    if python.label.startswith(expected.harmless):
+        pytest.skip(f"the program does not crash on {python.label}")
+    try:
+        core = core_of(python, name)
+    except NoCore as problem:
+        pytest.fail(f"no core of {name}: {problem}")
+    done = run_fingdb("core", "--json", core.path)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    report = json.loads(done.stdout)
+    verdict, (finding, *_others) = report["verdict"], report["findings"]
+    culprit: Optional[Dict[str, Any]] = finding["culprit"]
+    said = json.dumps({"verdict": verdict, "notes": report["notes"], "phase": report["phase"]}, indent=1)
+    assert (verdict["kind"], report["phase"]) == (_for(expected.kind, python), _for(expected.phase, python)), said
+    assert finding["after_step"] == _for(expected.after, python), said
+    _check_culprit(culprit, _for(expected.function, python), _for(expected.library, python), said)
+    assert verdict["confidence"] == _for(expected.confidence, python), said
+    if verdict["kind"] == _for(expected.kind, python):
+        assert all(words in verdict["summary"] for words in expected.says), said
+    assert verdict["culprit"] == culprit and verdict["after_step"] == finding["after_step"]
+    assert done.returncode == int(finding["severity"] in ("warning", "error"))
+
+
+def _check_culprit(
+    culprit: Optional[Dict[str, Any]], function: Union[None, str, Tuple[str, ...]],
+    library: Union[None, str, Tuple[str, ...]], said: str,
+) -> None:
+    if function is None:
+        assert culprit is None, said
+        return
+    assert culprit is not None, said
+    if function == ("0x",):
+        assert culprit["function"].startswith("0x"), said
+    else:
+        assert culprit["function"] in ((function,) if isinstance(function, str) else function), said
+    assert isinstance(library, str)
+    assert os.path.basename(culprit["library"]).startswith(library or "_ctypes"), said

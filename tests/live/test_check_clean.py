@@ -1,0 +1,123 @@
+"""`fingdb check` has nothing to warn of in programs that shut down properly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+from tests.support.fingdb_cli import run_fingdb
+from tests.support.interpreters import Interpreter
+from tests.support.shared import locked
+
+pytestmark = [pytest.mark.live, pytest.mark.heavy]
+
+PROGRAMS: Dict[str, str] = {
+    "pass": "pass",
+    # Everything that needs no package, in one process: each part would be blamed by its own frames.
+    "library": """
+import asyncio, atexit, concurrent.futures, gc, json, logging, subprocess, sys, tempfile, threading, weakref
+
+class Node:
+    def __init__(self): self.me = self
+    def __del__(self): self.me = None
+nodes = [Node() for _ in range(3000)]
+weakref.finalize(nodes[0], print, end="")
+logging.basicConfig(level=logging.INFO, filename="/dev/null")
+atexit.register(logging.info, "bye")
+threads = [threading.Thread(target=sum, args=(range(1000),)) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+async def main():
+    await asyncio.gather(*(asyncio.sleep(0.001) for _ in range(5)))
+asyncio.run(main())
+with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    list(pool.map(len, ["a", "b"]))
+idle = concurrent.futures.ThreadPoolExecutor(2)
+idle.submit(len, "x").result()
+with tempfile.NamedTemporaryFile() as file:
+    file.write(b"x")
+kept = open(__file__ if "__file__" in globals() else "/dev/null")
+subprocess.run(["/bin/true"], check=True)
+""",
+    "subinterpreter": """
+try:
+    import _xxsubinterpreters as interpreters
+except ImportError:
+    import _interpreters as interpreters
+id = interpreters.create()
+interpreters.run_string(id, "import json; json.dumps([1])")
+interpreters.destroy(id)
+""",
+    "multiprocessing": """
+import multiprocessing
+if __name__ == "__main__":
+    with multiprocessing.Pool(2) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+        pool.close()
+        pool.join()
+""",
+}
+
+#: Extension modules by others, and a line that uses them.
+PACKAGES: Dict[str, str] = {
+    "numpy": "import numpy; a = numpy.arange(1000.0); print(numpy.linalg.norm(a) > 0)",
+    "lxml": "from lxml import etree; tree = etree.fromstring('<a><b/></a>'); print(len(tree) == 1)",
+    "cffi": "import cffi; f = cffi.FFI(); f.cdef('int abs(int);'); c = f.dlopen(None); print(c.abs(-1) == 1)",
+    "psycopg2-binary": "import psycopg2.extensions as e; a = e.adapt('x'); print(bool(a))",
+}
+
+
+def complaints(python: Interpreter, words: List[str], tmp_path: Path, **variables: str) -> List[str]:
+    """Run a program under ``fingdb check`` and return its warnings and errors, one line each."""
+    report = tmp_path / "report.json"
+    done = run_fingdb(
+        "check", "--timeout", "100", "--json", "-o", report, "--", python.path, *words, env=variables, timeout=170
+    )
+    assert report.exists(), done.stderr.decode()
+    found = [f for f in json.loads(report.read_text())["findings"] if f["severity"] != "note"]
+    said = [f"{f['kind']} {f['function']} after {f['after_step']} by {f['culprit']}" for f in found]
+    if not said:
+        assert done.returncode == 0, done.stderr.decode()
+    return said
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_programs_that_shut_down_properly(python: Interpreter, name: str, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAMS[name])
+    assert complaints(python, [str(script)], tmp_path) == []
+
+
+@pytest.mark.parametrize("package", list(PACKAGES))
+def test_well_made_packages(python: Interpreter, package: str, tmp_path: Path) -> None:
+    directory = installed(python, package)
+    assert complaints(python, ["-c", PACKAGES[package]], tmp_path, PYTHONPATH=str(directory)) == []
+
+
+def test_the_tests_of_cpython_itself(python: Interpreter, tmp_path: Path) -> None:
+    probe = subprocess.run([python.path, "-c", "import test.test_atexit"], capture_output=True, timeout=60)
+    if probe.returncode:
+        pytest.skip(f"{python.label} comes without the test package")
+    words = ["-m", "test", "test_atexit", "test_weakref"]
+    assert complaints(python, words, tmp_path) == []
+
+
+def installed(python: Interpreter, package: str) -> Path:
+    """Install a package's wheel for an interpreter once per run; return its directory. Skips where there is none."""
+    with locked(f"wheel-{python.label}-{package}") as directory:
+        target, failed = directory / "site", directory / "failed"
+        if not target.exists() and not failed.exists():
+            done = subprocess.run(
+                [python.path, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:",
+                 "--target", str(target), package],
+                capture_output=True, text=True, timeout=300,
+            )  # fmt: skip
+            if done.returncode:
+                failed.write_text(done.stderr[-300:])
+        if failed.exists():
+            pytest.skip(f"no wheel of {package} for {python.label}: {failed.read_text().strip().splitlines()[-1:]}")
+        return target

@@ -1,0 +1,2 @@
+import table
+table.mark()

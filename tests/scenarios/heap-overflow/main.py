@@ -1,0 +1,2 @@
+import blob
+blob.fill()

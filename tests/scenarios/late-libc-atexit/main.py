@@ -1,0 +1,2 @@
+import tracelib
+tracelib.record("started")

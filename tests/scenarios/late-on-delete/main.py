@@ -1,0 +1,3 @@
+import hooks
+
+hooks.on_thread_end(lambda: None)

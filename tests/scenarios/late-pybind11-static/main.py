@@ -1,0 +1,3 @@
+import catalog
+
+catalog.set_default({"a": 1})

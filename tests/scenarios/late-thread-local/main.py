@@ -1,0 +1,2 @@
+import session
+session.login(["joe"])

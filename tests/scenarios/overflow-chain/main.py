@@ -1,0 +1,5 @@
+import chain
+
+head = None
+for _ in range(1000000):
+    head = chain.prepend(head)

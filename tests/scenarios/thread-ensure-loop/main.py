@@ -1,0 +1,5 @@
+import time
+
+import worker
+
+time.sleep(0.1)
