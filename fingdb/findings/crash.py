@@ -329,6 +329,9 @@ def _own_end(case: Case, standing: Standing, task: Task, evidence: Evidence) -> 
 # -- no shutdown bug, or not known ------------------------------------------------------------------
 def _not_finalization(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
     blame = case.blame(task)
+    if evidence.damage is not None and evidence.damage.sure and blame.origin == RUNTIME:
+        # The runtime only asked for memory when the damage was noticed.
+        blame = Blame(None, RUNTIME)
     who = f" in {describe(blame.culprit)}" if blame.culprit is not None else ""
     if not standing.ever_initialized:
         when = "Python was never initialized"
@@ -337,7 +340,8 @@ def _not_finalization(case: Case, standing: Standing, task: Task, evidence: Evid
     else:
         when = f"the interpreter was still complete ({standing.phase})"
     what = _kind_of_crash(case, evidence)
-    if evidence.raised and blame.culprit is not None:
+    noticed = evidence.damage is not None and evidence.damage.sure
+    if evidence.raised and blame.culprit is not None and not noticed:
         summary = f"No shutdown bug: {describe(blame.culprit)} ended the process with {_signal(case)}, and {when}."
     else:
         summary = f"No shutdown bug: the process died of {what}{who}, and {when}."

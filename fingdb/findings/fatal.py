@@ -14,8 +14,11 @@ from ..finalization.functions import base_name
 from ..model.report import NativeFrame
 from .case import Case, Task
 from .culprit import REPORTING
+from .variadic import rendered
 
 _ASSERTION = ("__assert_fail", "__assert_fail_base", "__GI___assert_fail")
+#: Functions (function's name, format, ...) of Python/pylifecycle.c.
+_VARIADIC = ("_Py_FatalErrorFormat",)
 _LONGEST = 600
 _MOST_STACK = 4096
 #: Registers that keep their value over calls: an argument that was still needed may be in one.
@@ -79,9 +82,19 @@ def _arguments(case: Case, task: Task, frames: List[NativeFrame]) -> Tuple[str, 
                 message = text
         for name in ("func", "prefix", "function"):
             function = _argument(case, task, frame, name) or function
+    if "%" in message:
+        message = _formatted(case, task, frames, message)
     if not message:
         message = _from_registers(case, task, frames) or _from_stack(case, task, frames)
     return message, function if function != message else ""
+
+
+def _formatted(case: Case, task: Task, frames: List[NativeFrame], message: str) -> str:
+    """Return the message that a format makes, with the arguments of the variadic function that was given it."""
+    for frame in frames:
+        if base_name(frame.function or "") in _VARIADIC:
+            return rendered(case, task, task.frames.index(frame), message, 2, lambda address: text_at(case, address))
+    return message
 
 
 def _argument(case: Case, task: Task, frame: NativeFrame, name: str) -> str:

@@ -123,7 +123,7 @@ EXPECTED: Dict[str, Expected] = {
         says=("deallocating None",),
     ),
     "heap-overflow": Expected(
-        "memory-corruption", "module-teardown", _CLEARED, "blob_free", "blob.", says=("double free or corruption",)
+        "memory-corruption", "module-teardown", _CLEARED, "blob_free", "blob.", says=("free(): invalid next size",)
     ),
     "heap-debug-overflow": Expected(
         "memory-corruption", "module-teardown", _CLEARED, "table_free", "table.", says=("bad trailing pad byte",)

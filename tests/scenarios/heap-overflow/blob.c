@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define USABLE 2008 /* what malloc gives for 2000 bytes; then the size of the next chunk */
+
 static char *buffer, *neighbour;
 
 static void blob_free(void *self)
@@ -13,7 +15,8 @@ static void blob_free(void *self)
 
 static PyObject *fill(PyObject *self, PyObject *unused)
 {
-    memset(buffer, 'x', 2000 + 24);
+    /* 'y' is odd: the next chunk still calls the buffer allocated, so that only its own free() notices. */
+    memset(buffer, 'y', USABLE + 16);
     Py_RETURN_NONE;
 }
 
@@ -24,7 +27,9 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit_blob(void)
 {
-    buffer = malloc(2000);
-    neighbour = malloc(2000);
+    do { /* Until the two lie side by side. What came before is lost, and may be. */
+        buffer = malloc(2000);
+        neighbour = malloc(2000);
+    } while (neighbour != buffer + USABLE + 8);
     return PyModule_Create(&module);
 }

@@ -1,12 +1,18 @@
 import registry
 
 
-class Handler:
-    def __init__(self):
-        self.items = [object() for _ in range(10)]
+def records():
+    try:
+        while True:
+            yield
+    finally:
+        print("closed")
 
-    def __del__(self):
-        self.items.clear()
+
+def start():
+    handler = records()
+    next(handler)
+    return handler
 
 
-registry.set_handler(Handler())
+registry.set_handler(start())
