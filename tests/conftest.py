@@ -22,25 +22,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="run on interpreters whose label starts with one of these (3.8, 3.11.2-debian)",
     )
-
-
     parser.addoption(
-        "--everything", action="store_true", help="run tests marked heavy on every interpreter, not only the newest"
+        "--everything",
+        action="store_true",
+        help="run tests marked heavy or wide on every interpreter, not only the newest (wide: and the oldest and Debian's)",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     if config.getoption("--everything"):
         return
-    newest = max(chosen(config), key=lambda python: python.version)
-    skip = pytest.mark.skip(reason=f"heavy: on {newest.label} only; --everything runs it on all interpreters")
-    slow = pytest.mark.skip(reason="takes very long: --everything runs it")
+    by_age = sorted(chosen(config), key=lambda python: python.version)
+    newest = by_age[-1].label
+    wide = {by_age[0].label, newest, *(python.label for python in by_age if python.label.endswith("-debian"))}
     for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(slow)
         python = getattr(getattr(item, "callspec", None), "params", {}).get("python")
-        if item.get_closest_marker("heavy") and python is not None and python.label != newest.label:
-            item.add_marker(skip)
+        if python is None:
+            continue
+        for mark, labels in (("heavy", {newest}), ("wide", wide)):
+            if item.get_closest_marker(mark) and python.label not in labels:
+                on = ", ".join(sorted(labels))
+                item.add_marker(pytest.mark.skip(reason=f"{mark}: on {on} only; --everything runs it on all interpreters"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

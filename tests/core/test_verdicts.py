@@ -116,7 +116,7 @@ EXPECTED: Dict[str, Expected] = {
         {"3.11.2-debian-dbg": "running", "": "daemon-threads"},
         {"3.11.2-debian-dbg": None, "3.8": "PyOS_FiniInterrupts", "3.9": "PyOS_FiniInterrupts", "": "_PySignal_Fini"},
         {"3.11.2-debian-dbg": "<module>", "": None}, {"3.11.2-debian-dbg": "main.py", "": ""},
-        ("3.12",), confidence={"3.11.2-debian-dbg": "certain", "": "likely"},
+        confidence={"3.11.2-debian-dbg": "certain", "": "likely"},
     ),
     "refcount-none": Expected(
         "refcount-corruption", "module-teardown", _NONE_COLLECTED, None, "", ("3.12", "3.13"),

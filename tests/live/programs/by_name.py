@@ -38,6 +38,9 @@ class ByName(gdb.Breakpoint):
 def note(name):
     """Compare what is on the stack with what was at the hit before."""
     chain = [step for step in below_root(around()) if step[0] in WANTED]
+    if chain and chain[-1][1]:
+        # What was deeper on the stack has returned: at the same depth it will be another execution.
+        SEEN.difference_update([step for step in SEEN if step[1] and step[1] < chain[-1][1]])
     if name not in {step[0] for step in chain}:
         chain.append((name, None))
     common = 0

@@ -14,8 +14,8 @@ static void *finalizer(void *unused)
 int main(void)
 {
     pthread_t thread;
+    Py_NoSiteFlag = 1; /* site may import threading, whose end waits for the main thread since 3.9 */
     Py_Initialize();
-    PyRun_SimpleString("import threading");
     saved = PyEval_SaveThread();
     pthread_create(&thread, NULL, finalizer, NULL);
     pthread_join(thread, NULL);

@@ -12,5 +12,5 @@ for row in list(rows):
     for _ in range(3):
         fastlist.first([row])
 del row
-# What is freed is used again, while the list still refers to it.
-reused = [b"\xa5" * 15 for _ in range(20000)]
+# What is freed is used again, of whichever size it was, while the list still refers to it.
+reused = [b"\xa5" * size for size in (15, 31, 47) for _ in range(20000)]
