@@ -12,7 +12,7 @@ import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 SHT_SYMTAB, SHT_RELA, SHT_DYNAMIC, SHT_NOTE, SHT_NOBITS, SHT_DYNSYM = 2, 4, 6, 7, 8, 11
 PT_LOAD = 1
@@ -25,8 +25,7 @@ class ElfError(Exception):
     """The file is not an ELF file that can be read; the text is one sentence."""
 
 
-@dataclass(frozen=True)
-class ElfSymbol:
+class ElfSymbol(NamedTuple):
     """A symbol: its address in the file's own address space, its size in bytes (0 if unknown)."""
 
     name: str
@@ -182,16 +181,26 @@ class ElfFile:
             at = self._data.find(needle, strings.offset, strings.offset + strings.size)
             if at < 0:
                 continue
-            wanted = at + 1 - strings.offset
-            layout = self._end + ("I2xH16x" if self.is_64 else "I10xH")
-            raw = self._data[section.offset : section.offset + section.size]
-            raw = raw[: len(raw) - len(raw) % struct.calcsize(layout)]
-            if any(st_name == wanted and shndx for st_name, shndx in struct.iter_unpack(layout, raw)):
+            if self._has_defined(section, at + 1 - strings.offset):
                 return True
         return False
 
-    def symbols(self) -> Dict[str, ElfSymbol]:
-        """Return all symbols by name; defined ones win over undefined ones, .symtab over .dynsym.
+    def _has_defined(self, table: Section, name: int) -> bool:
+        """Tell whether a symbol of ``table`` has its name at ``name`` in the string table, and a section."""
+        entry, section_at = (24, 6) if self.is_64 else (16, 14)
+        needle = struct.pack(self._end + "I", name)
+        end = table.offset + table.size
+        at = self._data.find(needle, table.offset, end)
+        while 0 <= at <= end - entry:
+            if (at - table.offset) % entry == 0:
+                start = at + section_at
+                if self._data[start : start + 2] != b"\0\0":
+                    return True
+            at = self._data.find(needle, at + 1, end)
+        return False
+
+    def symbols(self, functions: bool = False) -> Dict[str, ElfSymbol]:
+        """Return all symbols, or all defined ``functions``, by name; defined ones win over undefined ones, .symtab over .dynsym.
 
         Local symbols that share a name (``_init``) keep the first.
         """
@@ -199,7 +208,7 @@ class ElfFile:
         for kind in (SHT_SYMTAB, SHT_DYNSYM):
             for section in self.sections:
                 if section.type == kind and section.present:
-                    for symbol in self._table(section):
+                    for symbol in self._table(section, functions):
                         old = found.get(symbol.name)
                         if old is None or (symbol.defined and not old.defined):
                             found[symbol.name] = symbol
@@ -215,7 +224,7 @@ class ElfFile:
                         found.setdefault(symbol.name, symbol)
         return found
 
-    def _table(self, section: Section) -> Iterator[ElfSymbol]:
+    def _table(self, section: Section, functions: bool = False) -> Iterator[ElfSymbol]:
         if section.link >= len(self.sections):
             return
         strings = self.sections[section.link]
@@ -230,6 +239,8 @@ class ElfFile:
             else:
                 name, value, size, info, _other, shndx = fields
             if name == 0 or name >= len(names):
+                continue
+            if functions and not (shndx and info & 15 in (STT_FUNC, STT_GNU_IFUNC)):
                 continue
             end = names.find(b"\0", name)
             text = names[name : end if end >= 0 else len(names)].decode("utf-8", "replace")

@@ -1,7 +1,8 @@
 """Damages real core files in many ways and looks what `fingdb core` makes of them.
 
 What counts: no traceback, no hang, no memory blow-up, and a damaged core may only lose confidence. A verdict of
-another kind than that of the intact core must not be more than "possible", nor may a sure one blame other code.
+another kind than that of the intact core must not be more than "possible", nor may a sure one blame other code; and
+where another kind or other code is possible, the report has to say why it is doubted.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tests.support.mutate import MUTATIONS, mutated  # noqa: E402
 PROGRAMS = ("late-cxa-atexit", "join-event", "lock-cycle", "buffered-io-daemon", "not-null-pointer", "not-in-atexit")
 CONFIDENCE = {"possible": 0, "likely": 1, "certain": 2}
 #: What may happen to a damaged core, the worst first. The first ones are failures.
-BAD = ("traceback", "hang", "memory", "wrong verdict", "wrong culprit", "surer")
+BAD = ("traceback", "hang", "memory", "wrong verdict", "wrong culprit", "surer", "no reason")
 OUTCOMES = (*BAD, "refused", "same", "less sure", "unknown", "another, possible")
 
 
@@ -174,6 +175,9 @@ def judge(base: Base, status: int, stdout: bytes, stderr: str) -> Tuple[str, str
         return "unknown", said
     before = base.report["verdict"]
     sure = CONFIDENCE[verdict["confidence"]]
+    if not sure and not set(report["notes"]) - set(base.report["notes"]):
+        if (verdict["kind"], culprit(report)) != (before["kind"], culprit(base.report)):
+            return "no reason", said
     if verdict["kind"] != before["kind"]:
         return ("wrong verdict" if sure else "another, possible"), said
     if sure > CONFIDENCE[before["confidence"]]:

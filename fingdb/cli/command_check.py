@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import TYPE_CHECKING, List, Optional
 
 from .arguments import Parser, add_gdb_option, need_program, seconds, split_program
 from .errors import CliError
 
+if TYPE_CHECKING:
+    from .children import Family
+    from .tracing import ProgramEnd
+
 _VALUES = ("--output", "-o", "--timeout", "--gdb")
 
-_USAGE = "[--json] [--output FILE] [--timeout S] [--gdb PATH] -- PROGRAM [ARGUMENTS]"
+_USAGE = "[--json] [--output FILE] [--timeout S] [--follow-children] [--gdb PATH] -- PROGRAM [ARGUMENTS]"
 
 _DESCRIPTION = """\
 Run a program and report everything that ran after what it needs was gone: calls of a subsystem of CPython
 after its end, calls of the C API after Py_FinalizeEx, threads that ask for the GIL too late.
 
-Each finding is blamed on a function and a library. The report goes to standard error, or to FILE."""
+Each finding is blamed on a function and a library. The report goes to standard error, or to FILE.
+
+With --follow-children every Python that the program forks or executes is checked as well, by a gdb of its own.
+Such a process is stopped for a moment when it begins, which its parent sees as a SIGCHLD. What still runs a
+minute after the program has ended (or when the time of --timeout is over) is let go, and the report says so."""
 
 _EPILOG = """\
 exit status:
@@ -33,13 +41,24 @@ def run(arguments: List[str]) -> int:
     parser.add_argument(
         "--timeout", metavar="S", type=seconds, help="stop the program after S seconds and say where it was"
     )
+    parser.add_argument("--follow-children", action="store_true", help="check the Pythons that the program starts too")
     add_gdb_option(parser)
     options = parser.parse_args(own)
     need_program(program, "check")
 
     from .tracing import run_traced
 
-    end = run_traced("check", program, options.gdb, options.timeout, options.output, options.json)
+    def traced(family: "Optional[Family]") -> "ProgramEnd":
+        return run_traced("check", program, options.gdb, options.timeout, options.output, options.json, family)
+
+    if options.follow_children:
+        from .children import Family
+        from .temporary import temporary_directory
+
+        with temporary_directory() as directory:
+            end = traced(Family(directory, options.gdb, options.timeout))
+    else:
+        end = traced(None)
     if end.error:
         raise CliError(end.error)
     if end.found:

@@ -17,13 +17,14 @@ FORMAT = 1
 
 
 def options_for(executable: str, stacks: bool = False) -> List[str]:
-    """Return gdb options that suit an executable: read nothing if all is known, or keep gdb's own index.
+    """Return gdb options that suit an executable: read nothing if all is known.
 
     ``stacks`` says that C stacks will be wanted: ``-readnever`` leaves out what unwinding needs as well.
     """
-    if not stacks and _is_known(executable):
-        return ["-readnever"]
-    return ["-iex", "set index-cache enabled on"]
+    if stacks:
+        return ["-iex", "set index-cache enabled on"]
+    # gdb's own index takes longer to write than it saves: once the build is known it is not needed here.
+    return ["-readnever"] if _is_known(executable) else []
 
 
 def remember(executable: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, Dict, Optional, TextIO, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, TextIO, Tuple
 
 from .errors import CliError
 
@@ -39,9 +39,19 @@ class Destination:
         if not self._as_json:
             from ..report import text_report  # noqa: F401
 
-    def write(self, document: Dict[str, object]) -> None:
-        """Write the report that gdb left as a JSON document. Raises CliError."""
-        self.write_text(self._render(document))
+    def write(self, document: Dict[str, object], children: Optional[List[Dict[str, object]]] = None) -> None:
+        """Write the report that gdb left as a JSON document. Raises CliError.
+
+        ``children`` are those on the processes that the program made: a key of that name in the
+        document, and one after the other as text.
+        """
+        if children is not None:
+            document = {**document, "children": children}
+        text = self._render(document)
+        for child in () if self._as_json or children is None else children:
+            text += f"\nprocess {child.get('pid')}, made by the program\n"
+            text += self._render(child) if "target" in child else f"{child.get('error', 'no report')}\n"
+        self.write_text(text)
 
     def write_text(self, text: str) -> None:
         """Write text: to a file all of it at once, to a stream as often as you like. Raises CliError."""

@@ -32,7 +32,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, sign
 _SENT_BY_KERNEL = 0x80  # SI_KERNEL: a key on the terminal, so the program got it too
 
 #: Fatal signals stop in gdb, so that the step that was running can be told; all others go straight through.
-_SIGNAL_COMMANDS = (
+SIGNAL_COMMANDS = (
     "handle all nostop print pass",
     "handle SIGINT nostop print pass",
     "handle SIGSEGV SIGBUS SIGFPE SIGILL SIGABRT SIGSYS stop print pass",
@@ -118,7 +118,7 @@ class _Session:
         command += ["-iex", "set disable-randomization off", "-iex", "set startup-with-shell on"]
         command += ["-iex", f"python {_FOLLOW_LAUNCHER.format(fd=lifeline)}", *extra_options]
         command += ["-x", init_file()]
-        for line in _SIGNAL_COMMANDS:
+        for line in SIGNAL_COMMANDS:
             command += ["-ex", line]
         command += ["-ex", f"pyfin batch {json.dumps(request)}", "--args", self.launch.elf]
         log = os.path.join(self.directory, "log")

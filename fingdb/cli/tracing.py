@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import time
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional
 
 from .errors import CliError
 from .gdb_program import find_gdb, which
 from .output import Destination
 from .program import resolve
 from .surroundings import read_surroundings, with_underscore
+
+if TYPE_CHECKING:
+    from .children import Family
 
 
 class ProgramEnd(NamedTuple):
@@ -42,10 +45,12 @@ def run_traced(
     timeout: Optional[float],
     output: Optional[str],
     as_json: bool,
+    family: "Optional[Family]" = None,
 ) -> ProgramEnd:
     """Run a program under gdb, write the report and return how the program ended. Raises CliError.
 
-    ``timeout`` is in seconds. The report goes to the file ``output``, to standard error if None.
+    ``timeout`` is in seconds. The report goes to the file ``output``, to standard error if None. With a
+    ``family`` the processes that the program makes are followed as well, and are in the report.
     """
     surroundings = read_surroundings()
     launch = resolve(program, surroundings.variables())
@@ -58,16 +63,21 @@ def run_traced(
     from .session import trace
 
     request: Dict[str, object] = {"mode": mode, "timeout": timeout}
+    if family is not None:
+        request["follow"] = family.request()
     options = light.options_for(launch.elf, stacks=mode != "run")
     started = time.monotonic()
     outcome = trace(gdb_path, launch, surroundings, environment, request, options, destination.prepare)
     elapsed = time.monotonic() - started
+    children = family.collect() if family is not None else []
     if outcome.result is None:
         light.forget(launch.elf)
         raise CliError(outcome.failure or "gdb ended without a result")
     if "target" in outcome.result:
-        destination.write(outcome.result)
+        destination.write(outcome.result, children if family is not None else None)
     end = _end(outcome.result)
+    if any(_found(child.get("findings")) for child in children):
+        end = end._replace(found=True)
     if end.error:
         light.forget(launch.elf)
     elif "-readnever" not in options:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import os
 import sys
-from typing import TYPE_CHECKING, Callable, Iterable, List, NoReturn, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Sequence
 
 from ..debugger.interface import Debugger, DebuggerError, Interrupted
 
@@ -96,38 +94,8 @@ class Command:
         return []
 
 
-class ArgumentParser(argparse.ArgumentParser):
-    """argparse whose errors are sentences for the user and which never exits gdb."""
-
-    def error(self, message: str) -> NoReturn:
-        raise DebuggerError(f"{self.prog}: {message}")
-
-    def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
-        raise HelpShown()
-
-
 class HelpShown(Exception):
     """``-h`` was given and answered."""
-
-
-def parser(name: str) -> ArgumentParser:
-    """Return a parser for the command ``name``; its help is gdb's own help text."""
-    from .registry import COMMANDS
-
-    doc = next(entry.doc for entry in COMMANDS if entry.name == name)
-    made = ArgumentParser(prog=f"pyfin {name}", add_help=False, allow_abbrev=False)
-    made.add_argument("-h", "--help", action=_HelpAction, doc=doc)
-    return made
-
-
-class _HelpAction(argparse.Action):
-    def __init__(self, option_strings: Sequence[str], dest: str, doc: str) -> None:
-        super().__init__(option_strings, dest, nargs=0)
-        self._doc = doc
-
-    def __call__(self, *_arguments: object) -> None:
-        current_session().print(self._doc)
-        raise HelpShown()
 
 
 def split(words: str) -> List[str]:
@@ -196,6 +164,8 @@ def find_dependencies() -> None:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ', did you mean "X"?' for the known word most like ``word``, "" if none is alike."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), 1, 0.5)
     if not close:
         folded = {k.lower().strip("_"): k for k in known}

@@ -48,7 +48,11 @@ class BatchCommand(Command):
 
 
 def write_document(path: str, document: Dict[str, Any]) -> None:
-    """Write JSON to ``path``, all of it or nothing."""
+    """Write JSON to ``path``, all of it or nothing; a device or pipe there stays what it is."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(json.dumps(document))
+        return
     temporary = path + ".part"
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(json.dumps(document))  # not dump(): that is ten times slower
@@ -105,13 +109,14 @@ class Walk:
         tracer.interpreter_of = self._changes.interpreter_of
         tracer.initialized = self._changes.initialized
         tracer.goal = Goal()
+        tracer.counts = False
         session.debugger.on_stop(self._stopped)
-        timer = threading.Timer(self.timeout, self._interrupt) if self.timeout else None
+        timer = threading.Timer(self.timeout, self.interrupt) if self.timeout else None
         if timer is not None:
             timer.daemon = True
             timer.start()
         try:
-            self._on(session.debugger.start)
+            self._on(self.first)
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
                 self._on(session.debugger.resume)
         finally:
@@ -119,6 +124,10 @@ class Walk:
                 timer.cancel()
         if self.timed_out and session.debugger.target().kind is TargetKind.LIVE:
             self._look(first=False)
+
+    def first(self) -> None:
+        """Get the process: start the program. Raises DebuggerError."""
+        self.session.debugger.start()
 
     def _on(self, go: Callable[[], None]) -> None:
         """Let the program run; a thread that vanishes under gdb's hands is no reason to give up."""
@@ -129,7 +138,7 @@ class Walk:
             if self._stumbles > MOST_STUMBLES or self.session.tracer.pid == 0:
                 raise
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
         """Stop the program from a timer's thread: gdb takes a SIGTRAP that nobody expects for a stop."""
         import signal
 

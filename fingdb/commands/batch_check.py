@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..debugger.interface import DebuggerError, StopEvent
 from ..findings.checker import Checker
 from ..model.report import Finding, Report, Verdict
 from .base import Session
 from .batch import Walk, finish_run
+from .follow_children import Children, attach, when_told
 
 
 class CheckedWalk(Walk):
@@ -20,6 +21,22 @@ class CheckedWalk(Walk):
         self.checker.may_pause = True
         session.tracer.observers.append(self.checker)
         self.diagnosis: Optional[Report] = None
+
+        self.attach_to = 0
+        self.children: Optional[Children] = None
+
+    def first(self) -> None:
+        """Get the process: start the program, or attach to a process that somebody else has started."""
+        if self.attach_to:
+            attach(self.attach_to)
+        else:
+            super().first()
+
+    def _notes(self) -> List[str]:
+        """Return the notes; a process that was attached to is not killed when its time is over, but let go."""
+        if self.attach_to and self.timed_out:
+            return ["the process still ran when its time was over: it was let go"]
+        return super()._notes()
 
     def _stopped(self, event: StopEvent) -> None:
         super()._stopped(event)
@@ -41,6 +58,8 @@ class CheckedWalk(Walk):
         report.extra["brief"] = "check"
         report.findings = self.checker.findings()
         report.notes.extend(self.checker.notes)
+        if self.children is not None:
+            report.notes.extend(self.children.notes)
         if self.timed_out and self.diagnosis is None:
             self._diagnose()
         died = self.session.tracer.exit is not None and self.session.tracer.exit.signal
@@ -48,10 +67,19 @@ class CheckedWalk(Walk):
             report.verdict = self.diagnosis.verdict
             known = {_site(f) for f in report.findings}
             if died:  # of a program that only takes its time there is nothing to warn of
-                report.findings.extend(f for f in self.diagnosis.findings if _site(f) not in known)
+                report.findings.extend(self._dated(f) for f in self.diagnosis.findings if _site(f) not in known)
         elif died:
             report.verdict = Verdict("unknown", f"the process was killed by {died}", "possible")
         return report
+
+
+    def _dated(self, finding: Finding) -> Finding:
+        """Return a finding of the diagnosis with the step that freed the module, where the nets saw that."""
+        if finding.kind == "stale-module-state" and finding.culprit is not None:
+            end = self.checker.module_end(finding.culprit.library)
+            if end is not None:
+                finding.after_step = end.step
+        return finding
 
 
 def _site(finding: Finding) -> Tuple[str, str, str]:
@@ -66,5 +94,13 @@ def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     """The whole walk of ``fingdb check``."""
     timeout = job.get("timeout")
     walk = CheckedWalk(session, float(timeout) if timeout else None)
+    walk.attach_to = int(job.get("pid") or 0)
+    if job.get("follow"):
+        walk.children = Children(job["follow"])
+    if walk.attach_to:
+        when_told(str(job["follow"]["directory"]), float(job["until"]), walk.interrupt)
     walk.go()
-    return finish_run(session, walk)
+    document = finish_run(session, walk)
+    if walk.attach_to and walk.timed_out:
+        document["exit"] = {"code": None, "signal": None}
+    return document

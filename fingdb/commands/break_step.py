@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from .base import Command, parser, split
+from .arguments import parser
+from .base import Command, split
 from .stops import announce_stops
 from .walking import complete_names, step_or_phase
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..debugger.interface import DebuggerError
-from .base import Command, nearest, parser, split
+from .arguments import parser
+from .base import Command, nearest, split
 from .walking import complete_names
 
 

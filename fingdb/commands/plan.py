@@ -14,7 +14,8 @@ from ..finalization.runtime_module import RuntimeModule, defines_runtime, find_r
 from ..finalization.trace import DONE, UNKNOWN, Trace
 from ..model.plan import Plan, PlanStep
 from ..report.plan_text import plan_to_dict, render_plan
-from .base import Command, Session, parser, split
+from .arguments import parser
+from .base import Command, Session, split
 
 StateOf = Callable[[PlanStep], str]
 

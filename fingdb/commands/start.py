@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..debugger.interface import DebuggerError
 from ..finalization.goals import Start
-from .base import Command, parser, split
+from .arguments import parser
+from .base import Command, split
 from .walking import go
 
 

@@ -7,7 +7,8 @@ from typing import List
 from ..cpython.interpreter import read_interpreters
 from ..model.report import Interpreter
 from ..report.records import dumps
-from .base import ArgumentParser, Session, parser
+from .arguments import ArgumentParser, parser
+from .base import Session
 
 
 def summary_parser(name: str) -> ArgumentParser:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from ..model.report import Finding
-from .base import Command, Session, parser, split
+from .arguments import parser
+from .base import Command, Session, split
 from .settings import value
 
 

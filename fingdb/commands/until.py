@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..finalization.goals import Until
-from .base import Command, parser, split
+from .arguments import parser
+from .base import Command, split
 from .walking import complete_names, go, step_or_phase
 
 

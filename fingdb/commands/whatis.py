@@ -9,7 +9,8 @@ from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError, TargetKind
 from ..findings.whatis import Lookup, WhatIs
 from ..report.escape import printable
-from .base import Command, parser, split
+from .arguments import parser
+from .base import Command, split
 from .summary import print_json
 
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")

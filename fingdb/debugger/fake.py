@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..model.report import NativeFrame
 from .interface import (
@@ -71,7 +71,7 @@ class FakeDebugger:
         self.files: List[Module] = []
         self.fields: Dict[Tuple[str, str], Field] = {}
         self.sizes: Dict[str, int] = {}
-        self.enums: Dict[str, int] = {}
+        self.enums: Dict[str, Mapping[str, int]] = {}
         self.symbols: Dict[str, int] = {}
         self.instructions: List[Instruction] = []
         self.lines: Dict[int, SourceLine] = {}
@@ -202,9 +202,9 @@ class FakeDebugger:
         """Return the size from `sizes`."""
         return self.sizes.get(struct)
 
-    def enum_value(self, name: str) -> Optional[int]:
-        """Return the value from `enums`."""
-        return self.enums.get(name)
+    def enum_values(self, enum: str) -> Mapping[str, int]:
+        """Return those of `enums`."""
+        return self.enums.get(enum, {})
 
     # -- code -------------------------------------------------------------------------------------
     def disassemble(self, start: int, end: int) -> List[Instruction]:

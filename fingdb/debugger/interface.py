@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Callable, List, Optional, Protocol, Sequence, Tuple
+from typing import Callable, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from ..model.report import NativeFrame
 
@@ -96,8 +96,7 @@ class Field:
     stride: int = 0
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):  # made by the thousand
     """A machine instruction; ``target`` is the address of a direct call or jump."""
 
     address: int
@@ -111,8 +110,7 @@ class Instruction:
     stub: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class SourceLine:
+class SourceLine(NamedTuple):
     """The line table's row of an address; ``start`` and ``end`` (excluded) bound its instructions."""
 
     file: Optional[str]
@@ -121,8 +119,7 @@ class SourceLine:
     end: int
 
 
-@dataclass(frozen=True)
-class InlinedBlock:
+class InlinedBlock(NamedTuple):
     """A call that the compiler inlined: whose, and which block (start and end identify it)."""
 
     function: str
@@ -257,8 +254,8 @@ class Debugger(Protocol):
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size of a type in bytes, None if unknown."""
 
-    def enum_value(self, name: str) -> Optional[int]:
-        """Return the value of an enumeration constant, None if unknown."""
+    def enum_values(self, enum: str) -> Mapping[str, int]:
+        """Return the constants of ``enum enum`` with their values, none if there is no such type."""
 
     # -- code ---------------------------------------------------------------------------------
     def disassemble(self, start: int, end: int) -> List[Instruction]:

@@ -10,7 +10,7 @@ from ..elf import ElfError, ElfSymbol, open_elf
 
 def base_name(symbol: str) -> str:
     """Return the function's name in the source: what precedes ``.part.0``, ``.constprop.0`` and the like."""
-    return symbol.split(".", 1)[0] if not symbol.startswith(".") else symbol
+    return symbol if "." not in symbol or symbol[0] == "." else symbol.split(".", 1)[0]
 
 
 def is_cold(symbol: str) -> bool:
@@ -43,7 +43,7 @@ class Functions:
         symbols: List[ElfSymbol] = []
         for path in paths:
             try:
-                symbols.extend(open_elf(path).symbols().values())
+                symbols.extend(open_elf(path).symbols(functions=True).values())
             except ElfError:
                 continue
         return cls(symbols)

@@ -6,6 +6,7 @@ a step twice. No order of its instructions then fits both ways; an order of its 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from ..debugger.interface import Instruction
@@ -25,11 +26,11 @@ def in_order_of_ways(
     which goes first of two steps that no way, or a loop, puts in both orders.
     """
     step_at: Dict[int, int] = {}
+    addresses = sorted(instruction.address for instruction in ordered)
     for index, pairs in enumerate(places):
-        for instruction in ordered:
-            address = instruction.address - bias
-            if any(start <= address < end for start, end in pairs):
-                step_at[instruction.address] = index
+        for start, end in pairs:
+            for place in range(bisect_left(addresses, start + bias), bisect_left(addresses, end + bias)):
+                step_at[addresses[place]] = index
     behind: List[Set[int]] = [set() for _ in places]
     for instruction in ordered:
         here = step_at.get(instruction.address)

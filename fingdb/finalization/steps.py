@@ -25,7 +25,7 @@ def _state(trace: Trace, run: StepRun) -> StepState:
     phase = run.phase.value
     return StepState(
         run.name, phase, run.state, run.parent.name if run.parent else None, trace.interpreter, run.inlined,
-        run.count, run.depth, trace.cycle, trace.pid, run.thread, what_ends(run.name), changes=list(run.changes),
+        run.count, run.depth, trace.cycle, trace.pid, run.thread, what_ends(run.name), changes=list(run.changes), more=run.more,
     )
 
 

@@ -28,6 +28,8 @@ class StepRun:
     return_to: Optional[int] = None
     #: Times it ran in a row under the same parent.
     count: int = 1
+    #: True when it may have run more often than that: nobody counted on (see ``Tracer.counts``).
+    more: bool = False
     changes: List[str] = field(default_factory=list)
     children: List["StepRun"] = field(default_factory=list)
     #: Names of inlined steps that already began in this execution.

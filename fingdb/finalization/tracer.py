@@ -21,6 +21,9 @@ from .goals import Breaks, Goal, Stop
 from .runtime_module import NoPlan, RuntimeModule, defines_runtime, find_runtime
 from .trace import DONE, UNKNOWN, StepRun, Trace
 
+#: Runs of a small step that are counted when not all are.
+_COUNTED = 4
+
 
 class Observer(Protocol):
     """Told what happens; called while the target is stopped for an instant."""
@@ -52,6 +55,8 @@ class Tracer:
         self.problem: Optional[str] = None
         #: Set by an observer that needs the whole target stopped, all threads: the next step stops once.
         self.pause = False
+        #: False: of a step that runs once for each of many types, only the first few runs are looked at.
+        self.counts = True
         self._interpreter_of: Callable[[int], int] = lambda _tstate: -1
         #: Tells whether the runtime is initialized, None if that cannot be read.
         self.initialized: Callable[[], Optional[bool]] = lambda: None
@@ -61,6 +66,7 @@ class Tracer:
         self._returns: Dict[int, Breakpoint] = {}
         self._nodes_at: Dict[int, List[PlanStep]] = {}
         self._resting: Dict[int, List[Breakpoint]] = {}
+        self._not_counted: List[Breakpoint] = []
         #: What else begins at the instruction where the target stopped, in order; each tells whether to stop there.
         self._here: List[Callable[[], bool]] = []
         self._ways: Dict[int, List[List[PlanStep]]] = {}
@@ -261,6 +267,7 @@ class Tracer:
         trace = self._trace_of(hit)
         if trace is None:
             return False
+        self._count_again()
         stack = trace.stacks.setdefault(hit.native_id, [])
         candidates = self._nodes_at[hit.address]
         call_end = self.debugger.return_address(hit)
@@ -297,9 +304,31 @@ class Tracer:
         row = catalogue.step_named(name)
         run, new_phase = self._begin(trace, stack, node, hit, False, name)
         run.return_to = call_end
-        if call_end is not None and (row is None or not row.repeats):
+        if row is not None and row.repeats:
+            self._stop_counting(trace, run, hit.address)
+        elif call_end is not None:
             self.watch_return_to(call_end)
         return self._decide(trace, run, new_phase)
+
+    def _stop_counting(self, trace: Trace, run: StepRun, address: int) -> None:
+        """Silence a small step that runs many times in a row until something else happens.
+
+        Not where a function further out calls it as well: when it did would not be seen.
+        """
+        handle = self._calls.get(address)
+        if self.counts or run.count < _COUNTED or handle is None or run.node is None:
+            return
+        if not all(_is_quiet(child) for child in run.node.children):
+            return
+        bases = [step for step in trace.stacks[run.thread] if not step.inlined and step is not run]
+        if not any(_calls(step.node, run.name) for step in bases[:-1]):
+            run.more = True
+            handle.enabled = False
+            self._not_counted.append(handle)
+
+    def _count_again(self) -> None:
+        while self._not_counted:
+            self._not_counted.pop().enabled = True
 
     def _called_from(
         self, stack: List[StepRun], candidates: List[PlanStep], call_end: Optional[int]
@@ -340,6 +369,7 @@ class Tracer:
         trace = self._trace_of(hit)
         if trace is None:
             return False
+        self._count_again()
         stack = trace.stacks.setdefault(hit.native_id, [])
         if self._ends(trace, self._unwind(trace, stack, hit.sp)):
             self._later_here(lambda: self._inlined_begins(hit))
@@ -448,6 +478,7 @@ class Tracer:
         trace = self._trace_of(hit)
         if trace is None:
             return False
+        self._count_again()
         ended = self._unwind(trace, trace.stacks.get(hit.native_id, []), hit.sp)
         if trace.root in ended:
             return self._returned(trace)
@@ -514,6 +545,7 @@ class Tracer:
         for handle in (*self._calls.values(), *self._inlined.values(), *self._returns.values()):
             handle.enabled = False
         self._resting.clear()
+        self._not_counted.clear()
 
     # -- other ends -------------------------------------------------------------------------------
     def _exited(self, event: ExitEvent) -> None:
@@ -551,6 +583,7 @@ class Tracer:
         self._returns.clear()
         self._nodes_at.clear()
         self._resting.clear()
+        self._not_counted.clear()
         self._here.clear()
         self._ways.clear()
         self.runtime = None
@@ -619,6 +652,12 @@ class Tracer:
         if plan is not None:
             names.update(node.name for node in plan.walk())
         return names
+
+
+def _is_quiet(step: PlanStep) -> bool:
+    """Tell whether nothing in a step is stopped at."""
+    row = catalogue.step_named(step.name)
+    return row is not None and row.quiet and all(_is_quiet(child) for child in step.children)
 
 
 def _base(stack: List[StepRun]) -> Optional[StepRun]:

@@ -8,6 +8,8 @@ from ..finalization.catalogue.rows import Subsystem
 
 _API = "https://docs.python.org/3/c-api/init.html"
 _FINALIZING = f"{_API}#c.Py_IsFinalizing"
+#: "The destruction of modules and objects in modules is done in random order".
+_ORDER = f"{_API}#c.Py_FinalizeEx"
 _BEFORE = f"{_API}#before-python-initialization"
 
 
@@ -16,7 +18,7 @@ def for_subsystem(subsystem: Subsystem, own: bool) -> Tuple[str, List[str]]:
 
     ``own`` says that CPython did it by itself.
     """
-    references = [subsystem.reference] if subsystem.reference else []
+    references = [subsystem.reference or _ORDER]
     what = subsystem.consequence or "The call cannot do its work any more."
     if own:
         return f"{what} CPython does this itself: nothing to change in the program.", references
@@ -61,6 +63,28 @@ def without_interpreter(function: str) -> Tuple[str, List[str]]:
     )
 
 
-def late_thread(consequence: str) -> Tuple[str, List[str]]:
-    """Return (advice, references) for a thread that asks for the GIL too late."""
+def late_thread(consequence: str, over: bool = False) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a thread that asks for the GIL too late.
+
+    ``consequence`` is what becomes of it while finalization runs; ``over`` says that that has returned.
+    """
+    if over:
+        consequence = "There is no interpreter to make a thread state for: the call crashes."
     return f"{consequence} {_CHANGES['daemon-threads']}", [_FINALIZING, "https://github.com/python/cpython/issues/87135"]
+
+
+def stale_module(function: str, of_type: bool) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a call that is given a module that was freed, or a type that lost its module."""
+    reference = "https://bugs.python.org/issue38076"
+    if of_type:
+        return (
+            f"{function} sets a TypeError and returns NULL for a type that the garbage collector has cleared. Keep what a "
+            "deallocator needs in the object itself, and check the result for NULL (PyErr_Clear() after it).",
+            [reference],
+        )
+    return (
+        f"{function} reads freed memory: the module was deallocated before this code ran. Hold a reference to the module "
+        "as long as it is used: make the type with PyType_FromModuleAndSpec and ask PyType_GetModuleState, or keep the "
+        "module in the object. A pointer to a module in a static variable owns nothing.",
+        [reference],
+    )

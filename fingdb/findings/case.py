@@ -164,7 +164,11 @@ class Case:
         last = task.frames[-1]
         if last.function:
             return base_name(last.function) in OUTERMOST
-        return bool(_STARTS_THREADS.match(os.path.basename(last.library or "")))
+        if _STARTS_THREADS.match(os.path.basename(last.library or "")):
+            return True
+        # The `_start` of a program without symbols: what calls `main` lies just inside of it.
+        inner = task.frames[-2].function if len(task.frames) > 1 else None
+        return bool(inner) and base_name(inner or "").startswith("__libc_start_main")
 
     def _python_rows(self, task: Task) -> List[List[PythonFrame]]:
         if self._reader is None:

@@ -15,7 +15,7 @@ from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
 from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
-from ..finalization.trace import StepRun, Trace
+from ..finalization.trace import DONE, StepRun, Trace
 from ..finalization.tracer import Tracer
 from ..model.phase import Phase
 from ..model.report import Finding
@@ -27,6 +27,7 @@ from .late_calls import CallerCheck, exported_api, imported_first, main_program_
 from .ledger import Ended, Ledger
 from .resources import ResourceWatch
 from .sentinels import Sentinels
+from .state_net import Death, StateNet
 from .touch_log import TouchLog
 from .witness import Scene, Witness
 
@@ -54,6 +55,7 @@ class Checker:
         self._environ = EnvironWatch(debugger, python)
         self._resources = ResourceWatch(debugger, python)
         self._exit = ExitWatch(debugger)
+        self._states = StateNet(debugger, self._witness.look, self._add)
         #: The process is about to end: the nets come in at the next stop.
         self._leaving = False
         self._trace: Optional[Trace] = None
@@ -66,7 +68,9 @@ class Checker:
         #: Sentences about what was not done.
         self.notes: List[str] = []
         self._last_call: Optional[Tuple[int, int, Optional[int]]] = None
+        self._last_address = 0
         self._main_returns: Optional[Breakpoint] = None
+        self._catch_up()
 
     # -- the tracer's observer --------------------------------------------------------------------
     def began(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
@@ -77,7 +81,13 @@ class Checker:
             return
         if new_phase and run.phase is Phase.DAEMON_THREADS:
             self._witness.remember_threads()
+        if new_phase and run.phase is Phase.MODULE_TEARDOWN and self._tracer.runtime is not None:
+            self._states.cast(trace, self._tracer.runtime)
         self._flag_set_unseen(trace, run)
+        if self._tracer.runtime is not None and _ends_unseen(run) and _belongs(run, trace):
+            # It ends unseen, perhaps long before the next step begins. What it does itself its frames tell.
+            for ended in self._ledger.ending(trace, run):
+                self._arm(self._tracer.runtime, ended)
         row = catalogue.step_named(run.name)
         if self._caller is None and row is not None and row.key == INTERPRETER_ENDS and _belongs(run, trace):
             self._interpreter_ends()
@@ -100,6 +110,8 @@ class Checker:
             return
         for ended in self._ledger.returned(trace, run):
             self._arm(runtime, ended)
+        if run.inlined:
+            self._sentinels.wake()  # what the step itself came to so often
 
     def ended(self, trace: Trace) -> None:
         """A finalization returned, or its process ended."""
@@ -110,14 +122,37 @@ class Checker:
         for finding in (*self._environ.after(), *self._resources.after(trace.root.name)):
             self._add(finding)
         # From here on every call from outside counts, whatever it needs.
+        self._states.stop()
         self._sentinels.stop(set(self._sentinels.watched()) - self._api)
         if self._caller is None:
             self._caller = CallerCheck(self._debugger, runtime)
         self._wait_for_main_program(trace, runtime)
 
+    def _catch_up(self) -> None:
+        """Cast the nets in the middle of a finalization: what is gone already is watched from here on."""
+        trace = next((t for t in reversed(self._tracer.traces) if t.kind == "main" and t.pid == self._tracer.pid), None)
+        runtime = self._tracer.runtime
+        if trace is None or runtime is None or trace.ended not in (None, "returned"):
+            return
+        self._new_life(trace)
+        for run in list(trace.root.walk()):
+            if run is trace.root or run.thread != trace.thread or not _belongs(run, trace):
+                continue
+            row = catalogue.step_named(run.name)
+            if self._caller is None and row is not None and row.key == INTERPRETER_ENDS:
+                self._interpreter_ends()
+            if run.state == DONE:
+                for ended in self._ledger.returned(trace, run):
+                    self._arm(runtime, ended)
+        if trace.ended == "returned":
+            self.ended(trace)
+        elif trace.phase.rank >= Phase.MODULE_TEARDOWN.rank:
+            self._states.cast(trace, runtime)
+
     # -- arming -----------------------------------------------------------------------------------
     def _new_life(self, trace: Trace) -> None:
         self._sentinels.stop()
+        self._states.stop()
         self._api.clear()
         self._ledger.clear()
         self._witness.forget()
@@ -139,6 +174,7 @@ class Checker:
 
     def _interpreter_ends(self) -> None:
         """Watch the whole API: hooks on thread states and functions registered with Py_AtExit still run."""
+        self._states.stop()
         if self._tracer.runtime is not None:
             self._caller = CallerCheck(self._debugger, self._tracer.runtime)
             runtime = self._tracer.runtime
@@ -207,14 +243,19 @@ class Checker:
     # -- touches ----------------------------------------------------------------------------------
     def _touch(self, hit: Hit, name: str, ended: Ended) -> bool:
         trace = self._trace
-        if trace is None or hit.pid != trace.pid:
+        if trace is None or hit.pid != trace.pid or self._continues(hit):
             return False
         scene = self._witness.look(hit)
-        if self._nested(scene):
+        if self._nested(scene) or ended.inlined and _inside(scene, ended.step):
             self._sentinels.idle(hit.address)
             return False
+        name = _inlined_around(scene, ended.subsystem.touched_by) or name
         own = scene.blame.origin == RUNTIME
         severity = "note" if own or scene.blame.origin == STDLIB else "warning"
+        if self._caller is not None and severity == "warning":
+            if not self._caller.from_outside(hit):
+                return False  # inside a call of the API from outside, which was reported: all of them are
+            severity = "error"  # there is no interpreter either, which every such call needs
         text, references = advice.for_subsystem(ended.subsystem, own)
         finding = Finding(
             "touch-after-fini" if ended.subsystem.key != "module-state" else "stale-module-state",
@@ -259,11 +300,13 @@ class Checker:
 
     def _late_thread_finding(self, hit: Hit, name: str, ended: Ended, scene: Scene, trace: Trace) -> Finding:
         asked = _first(scene, ended.subsystem.touched_by) or name
-        text, references = advice.late_thread(ended.subsystem.consequence or "")
+        over = trace.ended == "returned"
+        text, references = advice.late_thread(ended.subsystem.consequence or "", over)
+        since = f"{trace.root.name} had returned" if over else "finalization had begun"
         return Finding(
             "late-thread",
-            "warning",
-            f"a thread asked for the GIL in {asked} after finalization had begun",
+            "error" if over else "warning",  # with no interpreter left the call itself crashes
+            f"a thread asked for the GIL in {asked} after {since}",
             asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step, scene.blame.culprit,
             steps_since=trace.begun - ended.begun,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
@@ -276,10 +319,8 @@ class Checker:
         if not self._caller.from_outside(hit):
             self._sentinels.idle(hit.address)
             return False  # the runtime's own, or inside a call that was reported
-        call = (hit.native_id, hit.sp, self._debugger.return_address(hit))
-        if call == self._last_call:
-            return False  # the function that was reported has jumped here as its last act
-        self._last_call = call
+        if self._continues(hit):
+            return False
         scene = self._witness.look(hit)
         end = self._ledger.end_of(DAEMON_THREADS)
         if hit.native_id != trace.thread and end is not None and name in end.subsystem.touched_by:
@@ -299,6 +340,8 @@ class Checker:
     def _without_interpreter(self, hit: Hit, name: str, scene: Scene, trace: Trace) -> Finding:
         subsystem = catalogue.subsystem("thread-states")
         end = self._ledger.end_of("thread-states")
+        if end is not None and end.inlined and _inside(scene, end.step):
+            end = None  # its step runs still
         step = end.step if end is not None else self._ledger.last_step
         text, references = advice.without_interpreter(name)
         return Finding(
@@ -309,6 +352,17 @@ class Checker:
             scene.blame.culprit, steps_since=trace.begun - end.begun if end is not None else None,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )
+
+    def _continues(self, hit: Hit) -> bool:
+        """Tell whether the function that was looked at last has jumped here as its last act: one call, not two.
+
+        The same function at the same place is a loop around the call, which is to be counted.
+        """
+        call = (hit.native_id, hit.sp, self._debugger.return_address(hit))
+        if call == self._last_call and hit.address != self._last_address:
+            return True
+        self._last_call, self._last_address = call, hit.address
+        return False
 
     def _nested(self, scene: Scene) -> bool:
         """Tell whether an outer frame of the runtime's own was a touch already: then this is part of it."""
@@ -333,9 +387,14 @@ class Checker:
         """Return what was found, errors first."""
         return self.log.findings()
 
+    def module_end(self, library: str) -> Optional[Death]:
+        """Return when the module whose C code lies in a file was freed; None if it was not, or cannot be told."""
+        return self._states.death_in(library)
+
     def stop(self) -> None:
         """Take all nets in."""
         self._sentinels.stop()
+        self._states.stop()
         self._exit.disarm()
         if self._main_returns is not None:
             try:
@@ -351,6 +410,30 @@ def _first(scene: Scene, names: Tuple[str, ...]) -> Optional[str]:
     for frame in scene.frames:
         if frame.function is not None and base_name(frame.function) in names:
             found = frame.function
+    return found
+
+
+def _ends_unseen(run: StepRun) -> bool:
+    """Tell whether a step was inlined with all that it does: neither calls nor other ends show how far it is."""
+    if not run.inlined or run.node is None:
+        return False
+    inner = [node for child in run.node.children for node in child.walk()]
+    return all(node.inlined and not catalogue.subsystems_ended_by(node.name) for node in inner)
+
+
+def _inside(scene: Scene, step: str) -> bool:
+    """Tell whether an inlined step is running still: then what it calls is its own business."""
+    return any(f.inlined and f.function is not None and base_name(f.function) == step for f in scene.frames)
+
+
+def _inlined_around(scene: Scene, names: Tuple[str, ...]) -> Optional[str]:
+    """Return the outermost of the named functions that were inlined around the innermost frame, None if none was."""
+    found = None
+    for frame in scene.frames[1:]:
+        if frame.library != scene.frames[0].library:
+            break
+        if frame.inlined and frame.function is not None and base_name(frame.function) in names:
+            found = base_name(frame.function)
     return found
 
 

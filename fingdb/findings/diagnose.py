@@ -36,7 +36,7 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
     told: List[str] = [*notes, *sentences]
     interpreters = read_interpreters(target, stacks=False, gc=True, objects=False, problems=told) if target else []
     case = Case(debugger, target, runtime, interpreters)
-    standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING))
+    standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING, from_stack=False))
     info = case.target
     kind = {TargetKind.CORE: "core", TargetKind.LIVE: "live"}.get(info.kind, info.kind.value)
     report = Report(
@@ -44,10 +44,10 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
         target.build if target is not None else None,
     )
     judgement = _guarded(case, "the verdict", lambda: _judge(case, standing), _no_verdict)
-    _guarded(case, "how sure that is", lambda: told.extend(temper(case, standing, judgement)), lambda: None)
+    _guarded(case, "how sure that is", lambda: told.extend(temper(case, standing, judgement)), judgement.give_up)
     _add_stacks(case)
     orphans: List[Tuple[Dict[str, object], str]] = []
-    _guarded(case, "threads without a thread state", lambda: orphans.extend(orphaned(case)), lambda: None)
+    _guarded(case, "threads without a thread state", lambda: orphans.extend(orphaned(case, standing.whole)), lambda: None)
     if orphans:
         report.extra["threads_without_state"] = [thread for thread, _words in orphans]
         told.extend(words for _thread, words in orphans)
@@ -93,11 +93,13 @@ def _no_verdict() -> Judgement:
     return Judgement("unknown", "What happened could not be told from this memory.", POSSIBLE)
 
 
-def orphaned(case: Case) -> List[Tuple[Dict[str, object], str]]:
+def orphaned(case: Case, whole: bool = False) -> List[Tuple[Dict[str, object], str]]:
     """Return the threads that run Python code without a thread state, each as plain data and in one sentence.
 
-    Finalization deletes the thread states of daemon threads; what they were at is on their C stacks still.
+    Finalization deletes the thread states of daemon threads; what they were at is on their C stacks still. ``whole``:
+    it has not come so far.
     """
+    why = "has no thread state" if whole else "has no thread state any more, finalization has deleted it"
     waits: Optional[Waits] = None
     found: List[Tuple[Dict[str, object], str]] = []
     for task in case.tasks():
@@ -108,7 +110,7 @@ def orphaned(case: Case) -> List[Tuple[Dict[str, object], str]]:
         stack = [{"function": f.function, "file": f.file, "line": f.line} for f in task.python]
         native_id = task.native.native_id
         found.append(({"native_id": native_id, "waits_for": wait.words, "python_stack": stack}, (
-            f"{task.name} runs Python code and has no thread state any more, finalization has deleted it: in "
+            f"{task.name} runs Python code and {why}: in "
             f"{task.python[0].function} ({task.python[0].file}:{task.python[0].line}), waits for {wait.words}"
         )))  # fmt: skip
     return found

@@ -39,6 +39,10 @@ class Judgement:
         """Take one step off the confidence."""
         self.confidence = _LESS[self.confidence]
 
+    def give_up(self) -> None:
+        """Leave no more of the confidence than that it is possible."""
+        self.confidence = POSSIBLE
+
     def verdict(self, standing: Standing) -> Verdict:
         """Return it as the report's verdict."""
         thread = self.task.native.native_id if self.task is not None else 0

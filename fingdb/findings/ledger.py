@@ -19,6 +19,8 @@ class Ended:
     step: str
     phase: Phase
     begun: int
+    #: The step was inlined: nobody saw its last instruction, and it may be running still.
+    inlined: bool = False
 
 
 class Ledger:
@@ -32,10 +34,14 @@ class Ledger:
     def returned(self, trace: Trace, run: StepRun) -> List[Ended]:
         """Note that a step has returned; return the subsystems that ended with it and were alive before."""
         self.last_step = run.name
+        return self.ending(trace, run)
+
+    def ending(self, trace: Trace, run: StepRun) -> List[Ended]:
+        """Note the subsystems that a step ends; return those that were alive before."""
         fresh = []
         for subsystem in catalogue.subsystems_ended_by(run.name):
             if subsystem.key not in self._ended:
-                ended = Ended(subsystem, run.name, run.phase, trace.begun)
+                ended = Ended(subsystem, run.name, run.phase, trace.begun, run.inlined)
                 self._ended[subsystem.key] = ended
                 fresh.append(ended)
         return fresh

@@ -16,8 +16,9 @@ TouchCallback = Callable[[Hit, str], bool]
 class Sentinels:
     """Watches functions of the runtime by address."""
 
-    def __init__(self, debugger: Debugger) -> None:
+    def __init__(self, debugger: Debugger, patience: int = PATIENCE) -> None:
         self._debugger = debugger
+        self._patience = patience
         self._watched: Dict[int, Breakpoint] = {}
         self._idle: Dict[int, int] = {}
 
@@ -52,15 +53,15 @@ class Sentinels:
         return list(self._watched)
 
     def idle(self, address: int) -> None:
-        """Note a hit that told nothing new; after `PATIENCE` of them the place is left alone."""
+        """Note a hit that told nothing new; after so many of them the place is left alone."""
         self._idle[address] = self._idle.get(address, 0) + 1
-        if self._idle[address] >= PATIENCE:
+        if self._idle[address] >= self._patience:
             self._watched[address].enabled = False
 
     def wake(self) -> None:
         """Watch again what was left alone."""
         for address, count in self._idle.items():
-            if count >= PATIENCE and address in self._watched:
+            if count >= self._patience and address in self._watched:
                 self._watched[address].enabled = True
         self._idle.clear()
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import List
 
 from .case import Case, Task
-from .judgement import POSSIBLE, Judgement
-from .standing import Standing
+from .contradictions import contradictions
+from .judgement import Judgement
+from .standing import Standing, finalizing_task
 
 
 def temper(case: Case, standing: Standing, judgement: Judgement) -> List[str]:
     """Lower the confidence of a judgement for every sign of damage, and return what they are, one sentence each."""
     signs = _signs(case, standing, judgement)
     if signs:
-        judgement.confidence = POSSIBLE
+        judgement.give_up()
     return signs
 
 
@@ -22,6 +23,7 @@ def _signs(case: Case, standing: Standing, judgement: Judgement) -> List[str]:
     for task in _concerned(case, standing, judgement):
         if not case.is_complete(task):
             signs.append(f"the stack of {task.name} breaks off before its end: what called the last frame is not known")
+    signs.extend(contradictions(case, standing, judgement, _concerned(case, standing, judgement)))
     for interpreter in case.interpreters:
         signs.extend(interpreter.problems)
         for thread in interpreter.threads:
@@ -33,7 +35,8 @@ def _signs(case: Case, standing: Standing, judgement: Judgement) -> List[str]:
 
 def _concerned(case: Case, standing: Standing, judgement: Judgement) -> List[Task]:
     """Return the threads that the judgement rests on."""
-    found = [judgement.task, case.selected(), case.by_native_id(standing.finalizer) if standing.finalizer else None]
+    # Where no stack shows a finalization the process's first thread is the one that would.
+    found = [judgement.task, case.selected(), finalizing_task(case, standing)]
     tasks: List[Task] = []
     for task in found:
         if task is not None and task not in tasks:

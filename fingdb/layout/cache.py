@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from pathlib import Path
 from typing import Optional
 
 #: Goes up whenever the meaning of any cached section changes.
@@ -22,13 +20,13 @@ _BUILD_ID = re.compile(r"[0-9a-f]{8,128}\Z")
 _SECTION = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 
 
-def cache_directory() -> Optional[Path]:
+def cache_directory() -> Optional[str]:
     """Return the directory of the cache (it need not exist), None where there is no home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):  # the XDG specification: other values are to be ignored
-        return Path(base) / "fingdb"
+        return os.path.join(base, "fingdb")
     home = os.path.expanduser("~")
-    return Path(home) / ".cache" / "fingdb" if os.path.isabs(home) else None
+    return os.path.join(home, ".cache", "fingdb") if os.path.isabs(home) else None
 
 
 class Cache:
@@ -38,7 +36,7 @@ class Cache:
         directory = cache_directory()
         usable = build_id is not None and _BUILD_ID.match(build_id.lower()) is not None
         self._build_id = build_id.lower() if build_id is not None and usable else None
-        self._directory = directory / self._build_id if directory is not None and self._build_id else None
+        self._directory = os.path.join(directory, self._build_id) if directory and self._build_id else None
 
     def get(self, section: str) -> Optional[object]:
         """Return what was put under ``section``, None when there is nothing to be had."""
@@ -46,9 +44,10 @@ class Cache:
         if path is None:
             return None
         try:
-            if path.stat().st_size > _LARGEST:
+            if os.stat(path).st_size > _LARGEST:
                 return None
-            document = json.loads(path.read_text(encoding="utf-8"))
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
         except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(document, dict):
@@ -69,10 +68,10 @@ class Cache:
         temporary = None
         try:
             text = json.dumps(document, separators=(",", ":"))
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             # Written beside its place and moved there: a reader sees all of it or none.
-            handle, temporary = tempfile.mkstemp(prefix=section, suffix=".tmp", dir=str(path.parent))
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            temporary = f"{path}.{os.getpid()}.tmp"
+            with open(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(temporary, path)
             return True
@@ -84,7 +83,7 @@ class Cache:
                     pass
             return False
 
-    def _path(self, section: str) -> Optional[Path]:
+    def _path(self, section: str) -> Optional[str]:
         if self._directory is None or _SECTION.match(section) is None:
             return None
-        return self._directory / f"{section}.json"
+        return os.path.join(self._directory, f"{section}.json")

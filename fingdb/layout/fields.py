@@ -120,7 +120,7 @@ ROWS.update(_rows(("PyFrameObject",), "frame", {
     "trace": "f_trace",
 }))
 # Interpreter frames, from 3.11; from 3.14 the code object is behind a tagged reference.
-ROWS.update(_rows(("struct _PyInterpreterFrame", "_PyInterpreterFrame"), "iframe", {
+ROWS.update(_rows(("struct _PyInterpreterFrame",), "iframe", {
     "code": "f_code f_executable.bits f_executable",
     "previous": "previous",
     "instruction": "instr_ptr prev_instr",
@@ -214,8 +214,9 @@ ENUMS: Tuple[str, ...] = (
     "FRAME_OWNED_BY_GENERATOR",
     "FRAME_OWNED_BY_CSTACK",
     "FRAME_OWNED_BY_INTERPRETER",
-    "FRAME_OWNED_BY_THREAD_STATE",
 )
+#: The types that have them.
+ENUM_TYPES: Tuple[str, ...] = ("_frameowner",)
 
 #: Without these no reader can do anything: a build that lacks one has no usable layout.
 REQUIRED: Tuple[str, ...] = (

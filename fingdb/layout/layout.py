@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import zlib
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from ..debugger.interface import Debugger, Field
@@ -71,8 +71,11 @@ def from_debug_information(debugger: Debugger) -> Layout:
     for name, structs in table.SIZES.items():
         found = [debugger.struct_size(s) for s in structs if known[s]]
         layout.sizes[name] = found[0] if found else None
+    constants: Dict[str, int] = {}
+    for enum in table.ENUM_TYPES:
+        constants.update(debugger.enum_values(enum))
     for name in table.ENUMS:
-        layout.enums[name] = debugger.enum_value(name)
+        layout.enums[name] = constants.get(name)
     return layout
 
 
@@ -95,7 +98,7 @@ def _resolve(debugger: Debugger, row: table.Row, known: Mapping[str, bool]) -> O
 def fingerprint() -> str:
     """Return a digest of the table: a cached layout of another table is of no use."""
     text = repr((sorted(table.ROWS.items()), sorted(table.SIZES.items()), table.ENUMS))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{zlib.crc32(text.encode()):08x}-{len(text)}"
 
 
 def load(cache: Cache) -> Optional[Layout]:

@@ -55,6 +55,8 @@ class StepState:
     line: Optional[int] = None
     #: What the step changed, one short text each ("sys.modules 31 -> 2").
     changes: List[str] = field(default_factory=list)
+    #: True when it may have run more often than ``count`` times: nobody counted on.
+    more: bool = False
 
 
 @dataclass

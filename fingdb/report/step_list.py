@@ -23,6 +23,7 @@ class StepLine:
     labels: List[str] = field(default_factory=list)
     ends: Optional[str] = None
     changes: List[str] = field(default_factory=list)
+    more: bool = False
 
 
 def _levels(steps: Sequence[StepLine]) -> List[int]:
@@ -50,7 +51,7 @@ def _left(step: StepLine, level: int, style: Style) -> Tuple[str, int]:
     text += style.paint(role, name)
     columns += display_width(name)
     if step.count > 1:
-        suffix = f" ×{step.count}"
+        suffix = f" ×{step.count}" + ("+" if step.more else "")
         text += style.strong(suffix)
         columns += len(suffix)
     if step.labels:

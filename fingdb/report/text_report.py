@@ -57,7 +57,8 @@ def _tally(steps: List[StepState]) -> str:
     else:
         text = DOT.join(f"{counts[state]} {state}" for state in _STATES if counts[state])
         text = f"{plural(len(steps), 'step')}: {text}"
-    return text + (f" ({runs} runs)" if runs > counts["done"] else "")
+    most = "at least " if any(step.more for step in steps) else ""
+    return text + (f" ({most}{runs} runs)" if runs > counts["done"] else "")
 
 
 def _key(step: StepState) -> Tuple[int, int, int]:
@@ -94,6 +95,7 @@ def _trace(steps: List[StepState], style: Style, width: int) -> List[str]:
                     ["inlined"] if step.inlined else [],
                     f"ends {step.ends}" if step.ends else None,
                     step.changes,
+                    more=step.more,
                 )
                 for step in part
             ],

@@ -19,7 +19,7 @@ from tests.support.mutate import MUTATIONS, mutated
 pytestmark = pytest.mark.core
 
 #: Outcomes that are failures, as scripts/fuzz.py names them.
-BAD = {"traceback", "hang", "memory", "wrong verdict", "wrong culprit", "surer"}
+BAD = {"traceback", "hang", "memory", "wrong verdict", "wrong culprit", "surer", "no reason"}
 
 
 @pytest.mark.parametrize("program", ["late-cxa-atexit", "join-event"])

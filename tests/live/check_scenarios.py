@@ -23,9 +23,17 @@ class Program:
 
     name: str
     source: str = ""
+    #: First and last version whose headers it can be compiled with.
+    since: Tuple[int, int] = (3, 8)
+    until: Tuple[int, int] = (3, 99)
 
     def command(self, python: Interpreter) -> Tuple[List[str], Dict[str, str]]:
-        """Build what is to be built; return the words that start the program, and additions to its environment."""
+        """Build what is to be built; return the words that start the program, and additions to its environment.
+
+        Skips where that cannot be built.
+        """
+        if not self.since <= python.version[:2] <= self.until:
+            pytest.skip(f"{self.name} cannot be built for {python.version_text}")
         directory = DIRECTORY / self.name
         words = [python.path, str(directory / "main.py")]
         if not self.source:
@@ -35,7 +43,7 @@ class Program:
         if source.suffix == ".pyx":
             source = cython(source)
         elif "pybind11" in source.read_text():
-            flags = [f"-I{pybind11()}", "-std=c++17", "-fvisibility=hidden"]
+            flags = [f"-I{pybind11(python)}", "-std=c++17", "-fvisibility=hidden"]
         return words, {"PYTHONPATH": str(build_extension(python, [source], source.stem, flags))}
 
 
@@ -52,14 +60,32 @@ def cython(source: Path) -> Path:
         return product
 
 
-def pybind11() -> str:
-    """Return the directory of pybind11's headers. Skips without it."""
-    return str(pytest.importorskip("pybind11").get_include())
+def pybind11(python: Interpreter) -> Path:
+    """Return the directory of the headers of the newest pybind11 that supports an interpreter. Skips without it."""
+    return installed(python, "pybind11") / "pybind11" / "include"
+
+
+def installed(python: Interpreter, package: str) -> Path:
+    """Install a package's wheel for an interpreter once per run; return its directory. Skips where there is none."""
+    with locked(f"wheel-{python.label}-{package}") as directory:
+        target, failed = directory / "site", directory / "failed"
+        if not target.exists() and not failed.exists():
+            done = subprocess.run(
+                [python.path, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:",
+                 "--target", str(target), package],
+                capture_output=True, text=True, timeout=300,
+            )  # fmt: skip
+            if done.returncode:
+                failed.write_text(done.stderr[-300:])
+        if failed.exists():
+            pytest.skip(f"no wheel of {package} for {python.label}: {failed.read_text().strip().splitlines()[-1:]}")
+        return target
 
 
 PROGRAMS: Tuple[Program, ...] = (
     Program("ast-after-fini", "compiler.c"),
-    Program("cython-dealloc", "session.pyx"),
+    # Cython 3.1 and newer.
+    Program("cython-dealloc", "session.pyx", since=(3, 9)),
     Program("daemon-gil"),
     Program("dangling-environ", "settings.c"),
     Program("dealloc-imports", "channel.c"),
@@ -68,13 +94,16 @@ PROGRAMS: Tuple[Program, ...] = (
     Program("late-cxa-atexit"),
     Program("late-libc-atexit", "tracelib.c"),
     Program("late-native-thread", "feeder.c"),
-    Program("late-on-delete", "hooks.c"),
+    # The hook is out of reach from 3.13 on.
+    Program("late-on-delete", "hooks.c", until=(3, 12)),
     Program("late-py-atexit", "counters.c"),
     Program("late-pybind11-static", "catalog.cc"),
     Program("late-thread-local", "session.cc"),
     Program("open-resource"),
     Program("stale-global-cache", "geometry.c"),
     Program("stale-module-state", "codecx.c"),
+    Program("stale-module-pointer", "palette.c"),
+    Program("stale-type-module", "lexer.c", since=(3, 9)),
     Program("thread-ensure-loop", "worker.c"),
     Program("warn-after-fini", "pool.c"),
 )

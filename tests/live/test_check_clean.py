@@ -9,9 +9,9 @@ from typing import Dict, List
 
 import pytest
 
+from tests.live.check_scenarios import installed
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
-from tests.support.shared import locked
 
 pytestmark = [pytest.mark.live, pytest.mark.heavy]
 
@@ -105,19 +105,3 @@ def test_the_tests_of_cpython_itself(python: Interpreter, tmp_path: Path) -> Non
     words = ["-m", "test", "test_atexit", "test_weakref"]
     assert complaints(python, words, tmp_path) == []
 
-
-def installed(python: Interpreter, package: str) -> Path:
-    """Install a package's wheel for an interpreter once per run; return its directory. Skips where there is none."""
-    with locked(f"wheel-{python.label}-{package}") as directory:
-        target, failed = directory / "site", directory / "failed"
-        if not target.exists() and not failed.exists():
-            done = subprocess.run(
-                [python.path, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:",
-                 "--target", str(target), package],
-                capture_output=True, text=True, timeout=300,
-            )  # fmt: skip
-            if done.returncode:
-                failed.write_text(done.stderr[-300:])
-        if failed.exists():
-            pytest.skip(f"no wheel of {package} for {python.label}: {failed.read_text().strip().splitlines()[-1:]}")
-        return target

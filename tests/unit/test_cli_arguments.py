@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import List, Tuple
 
@@ -137,4 +136,4 @@ def test_the_cache_is_the_same_for_all_rooms(monkeypatch: pytest.MonkeyPatch) ->
 
     for value in ("/tmp/x", "", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert cache_home() == os.fspath(cache_directory() or "")
+        assert cache_home() == (cache_directory() or "")

@@ -14,7 +14,7 @@ from fingdb.cli import light
 from fingdb.elf import open_elf
 from fingdb.layout.cache import Cache
 
-FULL = ["-iex", "set index-cache enabled on"]
+FULL: "list[str]" = []
 
 
 @pytest.fixture
@@ -38,6 +38,11 @@ def test_what_is_remembered_is_known_until_it_is_forgotten(executable: str) -> N
     assert light.options_for(executable) == ["-readnever"]
     light.forget(executable)
     assert light.options_for(executable) == FULL
+
+
+def test_stacks_need_debug_information_and_gdbs_index(executable: str) -> None:
+    light.remember(executable)
+    assert light.options_for(executable, stacks=True) == ["-iex", "set index-cache enabled on"]
 
 
 def test_a_build_that_is_not_in_the_cache_is_not_remembered(

@@ -177,9 +177,9 @@ def test_without_a_build_id_nothing_is_kept(build_id: str) -> None:
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored, says the specification
-    assert cache_directory() == Path("/home/somebody/.cache/fingdb")
+    assert cache_directory() == "/home/somebody/.cache/fingdb"
     monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
-    assert cache_directory() == Path("/elsewhere/fingdb")
+    assert cache_directory() == "/elsewhere/fingdb"
 
 
 # -- _Py_DebugOffsets -------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Dict, List, Optional, Tuple
 
 import gdb
@@ -51,7 +50,7 @@ class Code:
         if key not in self._stubs:
             self._stubs[key] = _stub_at(target)
         stub = self._stubs[key]
-        return instruction if stub is None else replace(instruction, stub=stub)
+        return instruction if stub is None else instruction._replace(stub=stub)
 
     def source_line(self, address: int) -> Optional[SourceLine]:
         """Return the line table's row of an address, None without debug information."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 import gdb
 
@@ -60,12 +60,13 @@ class Types:
         found = self._type(struct)
         return None if found is None else found.sizeof
 
-    def enum_value(self, name: str) -> Optional[int]:
-        """Return the value of an enumeration constant, None if unknown."""
-        try:
-            return int(gdb.parse_and_eval(name))
-        except (gdb.error, ValueError, TypeError):
-            return None
+    def enum_values(self, enum: str) -> Mapping[str, int]:
+        """Return the constants of ``enum enum`` with their values, none if there is no such type."""
+        # By the type: a constant that is not there would be looked for in all debug information.
+        found = self._type(f"enum {enum}")
+        if found is None or found.code != gdb.TYPE_CODE_ENUM:
+            return {}
+        return {field.name: field.enumval for field in found.fields() if field.name}
 
     def field(self, struct: str, path: str) -> Optional[Field]:
         """Return where ``path`` lies in ``struct``, None if there is no such type or member."""

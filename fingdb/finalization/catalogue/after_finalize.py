@@ -69,6 +69,8 @@ CALLABLE: Tuple[LateCallable, ...] = (
     # "This is a no-op when called for a second time."
     *_listed(f"{_DOCS}init.html#c.Py_FinalizeEx", "Py_FinalizeEx", "Py_Finalize"),
     *_listed(f"{_DOCS}init.html#c.Py_IsFinalizing", "Py_IsFinalizing"),
+    # "This function can be called from any thread at any time."
+    *_listed(f"{_DOCS}init.html#c.PyGILState_Check", "PyGILState_Check"),
     # What begins a new life of the runtime, and what prepares it.
     *_listed(
         f"{_DOCS}init.html#initializing-and-finalizing-the-interpreter",

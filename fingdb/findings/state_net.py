@@ -1,0 +1,229 @@
+"""Modules that finalization has freed, recognised when a function of the C API is given one.
+
+From the teardown of modules on every module with C code that dies is remembered, by the one place where all
+of them end: ``tp_dealloc`` of the type of modules. A call that asks such a module for its state reads freed
+memory (bpo-38076). A heap type that the garbage collector has cleared (type_clear() in
+Objects/typeobject.c) has no module any more: what asks it for the module's state gets NULL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Optional, Tuple
+
+from ..debugger.interface import Debugger, DebuggerError, Hit
+from ..finalization import catalogue
+from ..finalization.functions import base_name
+from ..finalization.runtime_module import RuntimeModule
+from ..finalization.trace import Trace
+from ..model.report import Culprit, Finding, ObjectRef
+from . import advice
+from .culprit import RUNTIME, STDLIB
+from .late_calls import CallerCheck
+from .sentinels import Sentinels
+from .witness import Scene
+
+#: Functions whose first argument is a module.
+OF_MODULES = (
+    "PyModule_GetState", "PyModule_GetDef", "PyModule_GetDict", "PyModule_GetName", "PyModule_GetNameObject",
+    "PyModule_AddObject", "PyModule_AddObjectRef",
+)  # fmt: skip
+#: Functions whose first argument is a type that knows its module.
+OF_TYPES = ("PyType_GetModuleState", "PyType_GetModule", "PyType_GetModuleByDef")
+#: So often one of them is looked at in vain: modules ask for their state whenever they are traversed.
+PATIENCE = 3000
+#: Structure, member, and where that is in the stable ABI: for builds without debug information.
+_DEALLOC = ("PyTypeObject", "tp_dealloc", 48)
+_MRO = ("PyTypeObject", "tp_mro", 344)
+_FLAGS = ("PyTypeObject", "tp_flags", 168)
+_NAME = ("PyTypeObject", "tp_name", 24)
+_DEF = ("PyModuleObject", "md_def", 24)
+_DEF_NAME = ("PyModuleDef", "m_name", 40)
+_TYPE = ("PyObject", "ob_type", 8)
+_REFCOUNT = ("PyObject", "ob_refcnt", 0)
+_HEAP_TYPE, _READY = 1 << 9, 1 << 12
+
+
+@dataclass(frozen=True)
+class Death:
+    """The end of a module: its address, its name, the file of its C code, and the step that freed it."""
+
+    module: int
+    name: str
+    library: Optional[str]
+    step: str
+    #: How many steps had begun by then.
+    begun: int
+
+
+class StateNet:
+    """Follows the modules through one finalization. Never raises."""
+
+    def __init__(
+        self, debugger: Debugger, look: Callable[[Hit], Scene], found: Callable[[Finding], bool]
+    ) -> None:
+        self._debugger = debugger
+        self._look = look
+        self._found = found
+        self._sentinels = Sentinels(debugger, PATIENCE)
+        self._runtime: Optional[RuntimeModule] = None
+        self._caller: Optional[CallerCheck] = None
+        self._trace: Optional[Trace] = None
+        self._dealloc = self._module_type = 0
+        self._dead: Dict[int, Death] = {}
+        #: Modules in the order in which threads began to deallocate them, by native id.
+        self._entered: Dict[int, List[int]] = {}
+
+    # -- the net ----------------------------------------------------------------------------------
+    def cast(self, trace: Trace, runtime: RuntimeModule) -> None:
+        """Watch from here on, in this finalization."""
+        self.stop()
+        self._trace, self._runtime, self._caller = trace, runtime, CallerCheck(self._debugger, runtime)
+        self._dead.clear()
+        self._entered.clear()
+        try:
+            self._module_type = self._debugger.symbol_address("PyModule_Type") or 0
+            self._dealloc = self._word(self._module_type, _DEALLOC) if self._module_type else 0
+        except DebuggerError:
+            return
+        if not self._dealloc:
+            return
+        self._sentinels.watch_address(self._dealloc, "tp_dealloc", self._dies)
+        self._sentinels.watch(runtime, OF_MODULES, self._module_given)
+        self._sentinels.watch(runtime, OF_TYPES, self._type_given)
+
+    def stop(self) -> None:
+        """Take the net in. What is known of dead modules stays."""
+        self._sentinels.stop()
+
+    def death_in(self, library: str) -> Optional[Death]:
+        """Return the end of the one module whose C code lies in a file; None if there was none, or several."""
+        deaths = [death for death in self._dead.values() if death.library == library]
+        return deaths[0] if len(deaths) == 1 else None
+
+    # -- what happens -----------------------------------------------------------------------------
+    def _dies(self, hit: Hit, _name: str) -> bool:
+        """A module is about to be deallocated."""
+        module = self._debugger.first_argument(hit)
+        if module is None or not self._mine(hit) or self._trace is None:
+            return False
+        self._entered.setdefault(hit.native_id, []).append(module)
+        try:
+            definition = self._word(module, _DEF)
+            if not definition:
+                return False  # without C code
+            stack = self._trace.stacks.get(hit.native_id) or [self._trace.root]
+            self._dead[module] = Death(
+                module, self._text(self._word(definition, _DEF_NAME)), self._debugger.module_at(definition),
+                stack[-1].name, self._trace.begun,
+            )  # fmt: skip
+        except DebuggerError:
+            pass
+        return False
+
+    def _module_given(self, hit: Hit, name: str) -> bool:
+        module = self._debugger.first_argument(hit) if self._asked_by_others(hit) else None
+        death = self._dead.get(module) if module is not None else None
+        if module is None or death is None or self._lives_again(module):
+            self._sentinels.idle(hit.address)
+            return False
+        scene = self._look(hit)
+        if self._being_freed(hit, scene, module):
+            return False  # m_free itself
+        title = f"{name} was given the module {death.name}, which {death.step} had freed"
+        finding = self._finding(hit, name, title, scene, "error", ObjectRef(module, "module"))
+        if self._trace is not None:
+            finding.after_step, finding.steps_since = death.step, self._trace.begun - death.begun
+        return self._found(finding)
+
+    def _type_given(self, hit: Hit, name: str) -> bool:
+        kind = self._debugger.first_argument(hit) if self._asked_by_others(hit) else None
+        if kind is None or not self._was_cleared(kind):
+            self._sentinels.idle(hit.address)
+            return False
+        scene = self._look(hit)
+        try:
+            named = self._text(self._word(kind, _NAME))
+        except DebuggerError:
+            named = "?"
+        step = self._step(hit)
+        title = f"{name} was asked for the module of the type {named}, which the garbage collector had cleared in {step}"
+        finding = self._finding(hit, name, title, scene, "warning", ObjectRef(kind, named))
+        finding.after_step = step
+        return self._found(finding)
+
+    def _finding(
+        self, hit: Hit, name: str, title: str, scene: Scene, severity: str, held: ObjectRef
+    ) -> Finding:
+        subsystem = catalogue.subsystem("module-state")
+        if scene.blame.origin in (RUNTIME, STDLIB):
+            severity = "note"
+        culprit: Optional[Culprit] = scene.blame.culprit
+        text, references = advice.stale_module(name, of_type=name in OF_TYPES)
+        phase = self._trace.phase.value if self._trace is not None else ""
+        return Finding(
+            "stale-module-state", severity, title, name, phase, hit.native_id,
+            subsystem.title if subsystem is not None else None, None, culprit, held,
+            native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
+        )  # fmt: skip
+
+    # -- looking ----------------------------------------------------------------------------------
+    def _mine(self, hit: Hit) -> bool:
+        return self._trace is not None and hit.pid == self._trace.pid
+
+    def _asked_by_others(self, hit: Hit) -> bool:
+        """Tell whether code outside the runtime's own file has called: one use is one touch."""
+        return self._mine(hit) and self._caller is not None and self._caller.from_outside(hit)
+
+    def _step(self, hit: Hit) -> str:
+        """Return the innermost step under way."""
+        assert self._trace is not None
+        stack = self._trace.stacks.get(hit.native_id) or [self._trace.root]
+        return stack[-1].name
+
+    def _lives_again(self, module: int) -> bool:
+        """Tell whether another module was made at the address of a dead one."""
+        try:
+            lives = self._word(module, _TYPE) == self._module_type and self._word(module, _REFCOUNT) > 0
+        except DebuggerError:
+            return False
+        if lives:
+            self._dead.pop(module, None)
+        return lives
+
+    def _being_freed(self, hit: Hit, scene: Scene, module: int) -> bool:
+        """Tell whether the call comes from the deallocation of this very module (its ``m_free``)."""
+        depth = sum(1 for frame in scene.frames[1:] if not frame.inlined and self._is_dealloc(frame.pc, frame.function))
+        return bool(depth) and module in self._entered.get(hit.native_id, [])[-depth:]
+
+    def _is_dealloc(self, pc: int, function: Optional[str]) -> bool:
+        if function is not None and base_name(function) == "module_dealloc":
+            return True
+        if self._runtime is None:
+            return False
+        symbol = self._runtime.functions.covering(pc - self._runtime.bias)
+        if symbol is not None:
+            return symbol.address + self._runtime.bias == self._dealloc
+        return self._dealloc <= pc < self._dealloc + 1024  # stripped: no function of its length is known
+
+    def _was_cleared(self, kind: int) -> bool:
+        """Tell whether a heap type has gone through type_clear(): it was ready, and has no MRO any more."""
+        try:
+            flags = self._word(kind, _FLAGS)
+            return bool(flags & _HEAP_TYPE and flags & _READY and not self._word(kind, _MRO))
+        except DebuggerError:
+            return False
+
+    def _word(self, address: int, member: Tuple[str, str, int]) -> int:
+        """Return the word in a member of the structure at ``address``. Raises DebuggerError."""
+        struct, name, usual = member
+        field = self._debugger.field(struct, name)
+        raw = self._debugger.read(address + (field.offset if field is not None else usual), 8)
+        return int.from_bytes(raw, "big" if self._debugger.big_endian else "little")
+
+    def _text(self, address: int) -> str:
+        """Return the C string at an address. Raises DebuggerError."""
+        raw = b""
+        while b"\0" not in raw and len(raw) < 256:
+            raw += self._debugger.read(address + len(raw), 16)
+        return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
