@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import List
 
 from ..cpython.interpreter import read_interpreters
 from ..model.report import Interpreter
+from ..report.progress import Progress
 from ..report.records import dumps
 from .arguments import ArgumentParser, parser
 from .base import Session
@@ -31,7 +33,23 @@ def interpreters_of(
     Raises DebuggerError when there is no process, no core, or no Python in it.
     """
     need_memory(session)
-    return read_interpreters(session.python(), threads, stacks, gc, objects, problems)
+    python = session.python()
+    if not (gc and objects):
+        return read_interpreters(python, threads, stacks, gc, objects, problems)
+    with Progress(_to_terminal, "objects of a generation:", terminal=_is_terminal()) as progress:
+        before, python.walked = python.walked, progress.update
+        try:
+            return read_interpreters(python, threads, stacks, gc, objects, problems)
+        finally:
+            python.walked = before
+
+
+def _is_terminal() -> bool:
+    return os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _to_terminal(text: str) -> None:
+    os.write(2, text.encode("ascii", "replace"))  # past gdb's pager
 
 
 def need_memory(session: Session) -> None:

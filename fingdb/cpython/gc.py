@@ -144,6 +144,7 @@ class ListWalk:
                 self.problem = f"the list runs in a circle at {node:#x}"
             if self.problem is not None:
                 return
+            self._target.walked(self.count)
             self._target.debugger.check_interrupt()
             steps += 1
             if steps == power:

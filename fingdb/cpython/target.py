@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..debugger.interface import Debugger, DebuggerError, MemoryFault, Module, TargetKind
 from ..elf import ElfError, ElfFile, open_elf
@@ -33,6 +33,10 @@ class Corrupt(DebuggerError):
 Unreadable = (MemoryFault, Corrupt)
 
 
+def _nothing(_count: int) -> None:
+    """Tell nobody."""
+
+
 class PythonTarget:
     """CPython in the debugger's current target.
 
@@ -51,6 +55,8 @@ class PythonTarget:
         self._slots: Dict[str, Optional[Tuple[int, int, bool, int, int]]] = {}
         self.type_flags: Dict[int, int] = {}
         self.type_names: Dict[int, str] = {}
+        #: Told from time to time how many objects a walk over a list has come by.
+        self.walked: Callable[[int], None] = _nothing
         self._seen = self.memory.generation
         self.build = PythonBuild(
             self.facts.version or "unknown",

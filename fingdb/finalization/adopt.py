@@ -71,15 +71,32 @@ def _trace(
         trace.thread_state = debugger.frame_argument(thread.debugger_id, frames[-1].level, "tstate") or 0
     stack = [run]
     returns = [outside[0].pc]
+    newest: Optional[StepRun] = None
     for depth in range(len(frames) - 1, -1, -1):
         frame = frames[depth]
         # A caller's pc is behind its call instruction: step back into it.
         pc = frame.pc - runtime.bias - (1 if depth else 0)
         base = next((r for r in reversed(stack) if not r.inlined), None)
-        if base is None or base.node is None or not _is_body_of(plan, base.node, pc):
+        called, newest = newest, None
+        if base is None or base.node is None:
             continue
-        done, _ = behind(plan, base.node.children, pc)
-        chain = holding(base.node.children, pc)
+        if not _is_body_of(plan, base.node, pc):
+            way = _way_to(base.node.children, _function(runtime, frame)) if base is called else []
+            if not way:
+                continue
+            # The step called last jumped to this function, which has its place on the stack.
+            steps = base.node.children
+            for step in steps[: steps.index(way[0])]:
+                base.children.append(_passed(step, base, trace))
+            for step in way:
+                stack.append(_open(step, stack[-1], trace, base.sp, thread))
+            base = stack[-1]
+            if base.node is None or not _is_body_of(plan, base.node, pc):
+                continue
+        node = base.node
+        assert node is not None
+        done, _ = behind(plan, node.children, pc)
+        chain = holding(node.children, pc)
         for step in done:
             if step not in chain:
                 base.children.append(_passed(step, base, trace))
@@ -88,9 +105,21 @@ def _trace(
             if not step.inlined and depth:
                 stack[-1].sp = _entry_sp(frame)
                 returns.append(frame.pc)
+        newest = stack[-1]
     trace.stacks[thread.native_id] = stack
     trace.begun = sum(1 for _ in run.walk())
     return trace, returns
+
+
+def _way_to(steps: List[PlanStep], function: Optional[str]) -> List[PlanStep]:
+    """Return the way through inlined steps to the called one that is ``function``, none if there is none."""
+    for step in steps:
+        if step.name == function and not step.inlined:
+            return [step]
+        way = _way_to(step.children, function) if step.inlined else []
+        if way:
+            return [step, *way]
+    return []
 
 
 def _is_body_of(plan: Plan, node: PlanStep, pc: int) -> bool:

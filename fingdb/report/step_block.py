@@ -100,7 +100,8 @@ def render_stop(view: StopView, style: Style, width: int) -> str:
     lines += facts(
         [
             ("ends", [printable(view.ends)] if view.ends else [], ""),
-            ("gone", [printable(view.gone)] if view.gone else [], ""),
+            # What holds when the step has returned: not yet, while it begins.
+            ("gone" if view.event == "end" else "then", [printable(view.gone)] if view.gone else [], ""),
             ("changed", [printable(change) for change in view.changes], ""),
         ],
         style,

@@ -22,6 +22,7 @@ from tests.support.interpreters import Interpreter
 PROGRAMS = Path(__file__).parent / "programs"
 ENDS = PROGRAMS / "misc_ends.py"
 ROOTS = {"Py_FinalizeEx", "_Py_Finalize"}
+TEARDOWN = {"finalize_modules", "PyImport_Cleanup", "_PyImport_Cleanup"}
 
 pytestmark = [pytest.mark.live, pytest.mark.wide]
 
@@ -64,7 +65,7 @@ def test_subinterpreters(python: Interpreter, tmp_path: Path) -> None:
     assert all(step["state"] == "done" for step in report["steps"])
     for step in ends:
         own = [s for s in report["steps"] if s["interpreter"] == step["interpreter"]]
-        assert {"finalize_modules", "PyImport_Cleanup", "_PyImport_Cleanup"} & {s["name"] for s in own}
+        assert TEARDOWN & {s["name"] for s in own}
         assert {s["phase"] for s in own} >= {"thread-shutdown", "module-teardown", "interpreter-clear"}
 
 
@@ -184,7 +185,7 @@ def test_death_in_the_middle_of_a_step(python: Interpreter, tmp_path: Path, way:
     name = {"crash": "SIGSEGV", "fatal": "SIGABRT"}[way]
     report = report_of(tmp_path, [python.path, ENDS, way], -getattr(signal, name))
     assert report["target"]["signal"] == name
-    assert "finalize_modules" in running(report) or "PyImport_Cleanup" in running(report)
+    assert TEARDOWN & set(running(report))
     assert report["phase"] == "module-teardown"
     session = drive(python.path, [ENDS, way], ["pyfin start", "pyfin until type-teardown", "pyfin status", "bt 2",
                                                "pyfin next", "pyfin next", "pyfin start"])  # fmt: skip
@@ -214,6 +215,8 @@ def test_finalization_in_a_forked_child(python: Interpreter) -> None:
     assert session[4].phase == "after-finalize"
     assert session[5].error is None and session[5].pid == 0
 
+    if python.version[:2] == (3, 12):
+        return  # it refuses to fork in the middle of finalization
     # The child is made in the middle of finalization, and finishes that on its own.
     session = drive(python.path, [ENDS, "fork_in_atexit"], commands)
     assert session[1].step in ROOTS
@@ -294,7 +297,7 @@ def test_attach_half_way(python: Interpreter) -> None:
     status, plan, finish, following, gc, after, _end = session.typed
     assert "module-teardown" in status.output
     marks = {step["name"]: step["state"] for step in _flat(json.loads(plan.output), ROOTS)}
-    teardown = marks.get("finalize_modules") or marks.get("PyImport_Cleanup")
+    teardown = next(marks[name] for name in TEARDOWN if name in marks)
     assert teardown == "running"
     assert marks["wait_for_thread_shutdown"] == "done"
     assert marks["_PyGC_Fini"] == "pending" and marks["_PyRuntime_Finalize"] == "pending"
@@ -316,6 +319,18 @@ def _flat(plan: Dict[str, Any], names: "set[str]") -> List[Dict[str, Any]]:
         if root["name"] in names:
             walk(root)
     return found
+
+
+def test_coming_late_to_a_step_that_was_jumped_to(python: Interpreter) -> None:
+    """In 3.9 `finalize_interp_clear` jumps to `_PyGC_Fini`, which then stands in its place on the stack."""
+    session = drive(
+        python.path, ["-c", "pass"], ["pyfin status", "pyfin finish", "pyfin next"],
+        before=["set breakpoint pending on", "tbreak _PyGC_Fini", "run"],
+    )  # fmt: skip
+    if not session[0].pid:
+        pytest.skip("by name gdb finds no _PyGC_Fini: it is inlined in this build")
+    assert " _PyGC_Fini in " in session[0].output
+    assert session[1].error is None and session[2].step != "_PyGC_Fini"
 
 
 def test_attach_in_the_end_of_a_subinterpreter(python: Interpreter) -> None:

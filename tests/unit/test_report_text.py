@@ -179,7 +179,7 @@ def test_the_block_of_a_stop() -> None:
         "  ▶ 1000      f();",
         "    1001",
         "  ends     modules",
-        "  gone     sys.modules",
+        "  then     sys.modules",
         "  changed  sys.modules 31 → 12",
         "           objects 5 → 4",
     ]
