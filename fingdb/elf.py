@@ -12,7 +12,7 @@ import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 SHT_SYMTAB, SHT_RELA, SHT_DYNAMIC, SHT_NOTE, SHT_NOBITS, SHT_DYNSYM = 2, 4, 6, 7, 8, 11
 PT_LOAD = 1
@@ -33,6 +33,22 @@ class ElfSymbol(NamedTuple):
     size: int
     defined: bool
     function: bool
+
+
+def _is_any(_section: int, _info: int) -> bool:
+    return True
+
+
+def _is_defined(section: int, _info: int) -> bool:
+    return section != 0
+
+
+def _is_undefined(section: int, _info: int) -> bool:
+    return section == 0
+
+
+def _is_function(section: int, info: int) -> bool:
+    return section != 0 and info & 15 in (STT_FUNC, STT_GNU_IFUNC)
 
 
 @dataclass(frozen=True)
@@ -208,7 +224,7 @@ class ElfFile:
         for kind in (SHT_SYMTAB, SHT_DYNSYM):
             for section in self.sections:
                 if section.type == kind and section.present:
-                    for symbol in self._table(section, functions):
+                    for symbol in self._table(section, _is_function if functions else _is_any):
                         old = found.get(symbol.name)
                         if old is None or (symbol.defined and not old.defined):
                             found[symbol.name] = symbol
@@ -219,12 +235,20 @@ class ElfFile:
         found: Dict[str, ElfSymbol] = {}
         for section in self.sections:
             if section.type == SHT_DYNSYM and section.present:
-                for symbol in self._table(section):
-                    if symbol.defined:
-                        found.setdefault(symbol.name, symbol)
+                for symbol in self._table(section, _is_defined):
+                    found.setdefault(symbol.name, symbol)
         return found
 
-    def _table(self, section: Section, functions: bool = False) -> Iterator[ElfSymbol]:
+    def imported(self) -> FrozenSet[str]:
+        """Return the names that the file is linked with and does not define (undefined in its dynamic table)."""
+        return frozenset(
+            symbol.name
+            for section in self.sections if section.type == SHT_DYNSYM and section.present
+            for symbol in self._table(section, _is_undefined)
+        )
+
+    def _table(self, section: Section, wanted: Callable[[int, int], bool]) -> Iterator[ElfSymbol]:
+        """Yield the symbols for which ``wanted(section index, info)`` holds: names are costly, there are thousands."""
         if section.link >= len(self.sections):
             return
         strings = self.sections[section.link]
@@ -240,7 +264,7 @@ class ElfFile:
                 name, value, size, info, _other, shndx = fields
             if name == 0 or name >= len(names):
                 continue
-            if functions and not (shndx and info & 15 in (STT_FUNC, STT_GNU_IFUNC)):
+            if not wanted(shndx, info):
                 continue
             end = names.find(b"\0", name)
             text = names[name : end if end >= 0 else len(names)].decode("utf-8", "replace")

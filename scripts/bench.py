@@ -48,6 +48,15 @@ COMPUTE = (
 )
 
 
+ALLOCATE = (
+    "kept = []\n"
+    "for i in range(%d):\n"
+    "    kept.append([i, str(i), {'i': i}])\n"
+    "    if len(kept) > 10000:\n"
+    "        kept.clear()\n"
+)
+
+
 class Cost(NamedTuple):
     """Seconds on the clock, and seconds of processor time of all processes together."""
 
@@ -148,6 +157,65 @@ def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> R
     return Row(python.label, "50 extension modules and computing", *times, 1.02)
 
 
+def fingdb_check(python: Interpreter, program: Sequence[str]) -> List[str]:
+    """Return the command of `fingdb check`."""
+    return [str(ROOT / "scripts" / "fingdb"), "check", "-o", os.devnull, "--", python.path, *program]
+
+
+def bench_check(python: Interpreter, pairs: int, cache: Path) -> Row:
+    """`fingdb check` when the build is known."""
+    program = ("-c", "pass")
+    for _ in range(2):
+        run(fingdb_check(python, program), cache)
+    times = side_by_side(
+        lambda: run(bare(python, program), cache), lambda: run(fingdb_check(python, program), cache), max(3, pairs // 2)
+    )
+    return Row(python.label, "fingdb check, build known / gdb run", *times, 2.5)
+
+
+def bench_allocate(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
+    """`fingdb check` of a program that allocates before it ends."""
+    program = ("-c", ALLOCATE % (loops // 10))
+    run(fingdb_check(python, program), cache)
+    times = side_by_side(
+        lambda: run(bare(python, program), cache), lambda: run(fingdb_check(python, program), cache), max(2, pairs // 3)
+    )
+    return Row(python.label, "fingdb check of a program that allocates", *times, 1.05)
+
+
+def core_of(python: Interpreter, directory: Path, filled: int) -> Optional[Path]:
+    """Return the core of a program that aborts at exit with so many bytes in use, None where none can be had."""
+    code = f"import atexit, os; data = b'0123456789abcdef' * {filled // 16}; atexit.register(os.abort)"
+    directory.mkdir()
+    limit = ("sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh")
+    subprocess.run([*limit, python.path, "-c", code], cwd=directory, stderr=subprocess.DEVNULL, check=False)
+    return max(directory.iterdir(), key=lambda path: path.stat().st_size, default=None)
+
+
+def bench_core(python: Interpreter, pairs: int, cache: Path, filled: int) -> List[Row]:
+    """`fingdb core` against gdb's `thread apply all bt` and against pystack, where that is installed."""
+    with tempfile.TemporaryDirectory(prefix="core-", dir=cache) as directory:
+        core = core_of(python, Path(directory) / "core", filled)
+        if core is None:
+            print(f"{python.label}: the kernel leaves no core file in the working directory", file=sys.stderr)
+            return []
+        size = core.stat().st_size
+        what = f"a core of {size >> 20} MB"
+        ours = [str(ROOT / "scripts" / "fingdb"), "core", "-o", os.devnull, str(core)]
+        theirs = [*GDB, "-ex", "thread apply all bt", python.path, str(core)]
+        run(ours, cache)
+        rows = [
+            Row(python.label, f"fingdb core / gdb bt, {what}",
+                *side_by_side(lambda: run(theirs, cache), lambda: run(ours, cache), max(3, pairs // 2)), 2.0)
+        ]  # fmt: skip
+        pystack = os.path.join(os.path.dirname(sys.executable), "pystack")
+        if os.path.exists(pystack):
+            other = [pystack, "core", str(core), python.path]
+            times = side_by_side(lambda: run(other, cache), lambda: run(ours, cache), max(3, pairs // 2))
+            rows.append(Row(python.label, f"fingdb core / pystack core, {what}", *times, None))
+        return rows
+
+
 def bench_source(pairs: int, cache: Path) -> Tuple[Row, float]:
     """`source` of init.py: the row of whole gdb starts, and the milliseconds that gdb itself measures."""
     times = side_by_side(lambda: run(GDB, cache), lambda: run([*GDB, "-ex", f"source {INIT}"], cache), pairs)
@@ -170,7 +238,8 @@ def main() -> int:
     parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13", metavar="TEXT[,TEXT]",
                         help="interpreters by version or label (default: %(default)s); 'all' for all")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=7, help="how often each pair runs (default: %(default)s)")
-    parser.add_argument("--only", choices=["known", "first", "compute", "source"], help="one measurement")
+    only = ["known", "first", "compute", "check", "allocate", "core", "source"]
+    parser.add_argument("--only", choices=only, help="one measurement")
     parser.add_argument("--loops", type=int, default=60_000_000,
                         help="length of the computation (default: %(default)s, some seconds)")  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="exit with status 1 when a bar is missed")
@@ -184,15 +253,19 @@ def main() -> int:
     rows: List[Row] = []
     with tempfile.TemporaryDirectory(prefix="fingdb-bench-") as directory:
         cache = Path(directory)
-        benches: Dict[str, Callable[[Interpreter], Row]] = {
-            "known": lambda p: bench_known(p, options.pairs, cache),
-            "first": lambda p: bench_first(p, options.pairs, cache),
-            "compute": lambda p: bench_compute(p, options.pairs, cache, options.loops),
+        benches: Dict[str, Callable[[Interpreter], List[Row]]] = {
+            "known": lambda p: [bench_known(p, options.pairs, cache)],
+            "first": lambda p: [bench_first(p, options.pairs, cache)],
+            "compute": lambda p: [bench_compute(p, options.pairs, cache, options.loops)],
+            "check": lambda p: [bench_check(p, options.pairs, cache)],
+            "allocate": lambda p: [bench_allocate(p, options.pairs, cache, options.loops)],
+            "core": lambda p: [r for filled in (1 << 20, 1 << 30) for r in bench_core(p, options.pairs, cache, filled)],
         }
         for name, bench in benches.items():
             for python in pythons if options.only in (None, name) else ():
-                rows.append(bench(python))
-                print(f"{rows[-1].interpreter}: {rows[-1].what}: {rows[-1].ratio:.2f}", file=sys.stderr)
+                for row in bench(python):
+                    rows.append(row)
+                    print(f"{row.interpreter}: {row.what}: {row.ratio:.2f}", file=sys.stderr)
         source: Optional[float] = None
         if options.only in (None, "source"):
             row, source = bench_source(options.pairs, cache)

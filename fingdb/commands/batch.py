@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
@@ -36,6 +37,8 @@ class BatchCommand(Command):
             raise DebuggerError(f"pyfin batch: not a job: {error}") from None
         document: Dict[str, Any] = {}
         try:
+            gc.freeze()  # what is imported by now stays: collections need not look at it again and again
+            gc.set_threshold(20000, 20, 20)
             document = _job(str(job.get("mode", "run")))(self.session, job)
         except DebuggerError as error:
             document = {"error": str(error)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import List, Optional, Set, Tuple
 
-from ..debugger.interface import Debugger, NativeThread
+from ..debugger.interface import Debugger, MemoryFault, NativeThread
 from ..model.phase import Phase
 from ..model.plan import Plan, PlanStep
 from ..model.report import NativeFrame
@@ -81,7 +81,11 @@ def _trace(
         if base is None or base.node is None:
             continue
         if not _is_body_of(plan, base.node, pc):
-            way = _way_to(base.node.children, _function(runtime, frame)) if base is called else []
+            function = _function(runtime, frame)
+            way: List[PlanStep] = []
+            if base is called:
+                jumped = _jumps(debugger, runtime.bias, base.node)
+                way = _way_to(base.node.children, function, jumped) or _way_to(base.node.children, function)
             if not way:
                 continue
             # The step called last jumped to this function, which has its place on the stack.
@@ -111,12 +115,35 @@ def _trace(
     return trace, returns
 
 
-def _way_to(steps: List[PlanStep], function: Optional[str]) -> List[PlanStep]:
-    """Return the way through inlined steps to the called one that is ``function``, none if there is none."""
+def _jumps(debugger: Debugger, bias: int, node: PlanStep) -> Set[int]:
+    """Return the addresses of the jumps among the instructions that call the steps of a function.
+
+    Where a function is gone from the stack it jumped: of two calls of the same step only a jump can have been the one.
+    """
+    found: Set[int] = set()
+    for step in node.walk():
+        for start, _end in step.sites if not step.inlined else ():
+            try:
+                code = debugger.read(start + bias, 2)
+            except MemoryFault:
+                continue
+            # x86-64: jmp, and conditional jumps, near and short.
+            if code[0] in (0xE9, 0xEB) or code[0] & 0xF0 == 0x70 or code[0] == 0x0F and code[1] & 0xF0 == 0x80:
+                found.add(start)
+    return found
+
+
+def _way_to(
+    steps: List[PlanStep], function: Optional[str], at: Optional[Set[int]] = None
+) -> List[PlanStep]:
+    """Return the way through inlined steps to the called one that is ``function``, none if there is none.
+
+    ``at``: only one that is called at one of these addresses.
+    """
     for step in steps:
-        if step.name == function and not step.inlined:
+        if step.name == function and not step.inlined and (at is None or any(start in at for start, _end in step.sites)):
             return [step]
-        way = _way_to(step.children, function) if step.inlined else []
+        way = _way_to(step.children, function, at) if step.inlined else []
         if way:
             return [step, *way]
     return []

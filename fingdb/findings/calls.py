@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Set, Tuple
 
 from ..debugger.interface import Debugger, DebuggerError, MemoryFault
+from ..elf import ElfError, open_elf
 from ..model.report import NativeFrame
 
 #: No more of a function's code is read.
@@ -35,16 +36,22 @@ def calls_before(debugger: Debugger, frame: NativeFrame) -> List[Call]:
 
 def calls_of(debugger: Debugger, address: int) -> List[Call]:
     """Return the calls of the function that starts at ``address``, as far as its symbol reaches. Never raises."""
+    end = _end_of(debugger, address)
+    return _calls(debugger, address, end) if end > address else []
+
+
+def _end_of(debugger: Debugger, address: int) -> int:
+    """Return about where the function that starts at ``address`` ends, ``address`` itself if it has no name."""
     end = address
     symbol = debugger.symbol_at(address)
-    if symbol is None:
-        return []
-    while end - address < 512:
-        other = debugger.symbol_at(end + 16)
-        if other is None or other[0] != symbol[0]:
-            break
-        end += 16
-    return _calls(debugger, address, end) if end > address else []
+    for step, most in ((16, 512), (1, 16)):
+        start = end
+        while symbol is not None and end - start < most:
+            other = debugger.symbol_at(end + step)
+            if other is None or other[0] != symbol[0]:
+                break
+            end += step
+    return end
 
 
 def _start_of(debugger: Debugger, pc: int) -> Optional[int]:
@@ -92,21 +99,33 @@ def _through_table(debugger: Debugger, address: int, length: int) -> Tuple[str, 
 def null_globals(debugger: Debugger, frame: NativeFrame) -> List[str]:
     """Return the names of global pointers that a frame's function had read and that are NULL now. Never raises.
 
-    x86-64 only: ``mov disp(%rip), %reg`` of eight bytes from writable data of the frame's own library.
+    What a function of the same library that it had called reads counts too: an accessor. x86-64 only:
+    ``mov disp(%rip), %reg`` of eight bytes from writable data of the frame's own library, or from its global
+    offset table.
     """
     start = _start_of(debugger, frame.pc)
     if start is None:
         return []
+    # The instruction that failed may be one.
+    found = _null_reads(debugger, frame, start, frame.pc, 7)
+    for call in reversed(_calls(debugger, start, frame.pc)):
+        inside = call.target and call.target != start and debugger.module_at(call.target) == frame.library
+        if inside and call.function and not found:
+            found = _null_reads(debugger, frame, call.target, _end_of(debugger, call.target), 0)
+    return found
+
+
+def _null_reads(debugger: Debugger, frame: NativeFrame, start: int, end: int, more: int) -> List[str]:
     found: List[str] = []
     seen: Set[int] = set()
     try:
-        code = debugger.read(start, frame.pc - start + 7)
-        instructions = debugger.disassemble(start, frame.pc)
+        code = debugger.read(start, end - start + more)
+        instructions = debugger.disassemble(start, end)
     except (DebuggerError, MemoryFault):
         return []
     places = [(i.address - start, i.length) for i in instructions]
-    if places:
-        places.append((places[-1][0] + places[-1][1], 7))  # the instruction that failed may be one
+    if places and more:
+        places.append((places[-1][0] + places[-1][1], more))
     for at, length in places:
         if length != 7 or code[at : at + 1] not in (b"\x48", b"\x4c") or code[at + 1 : at + 2] != b"\x8b":
             continue
@@ -116,10 +135,23 @@ def null_globals(debugger: Debugger, frame: NativeFrame) -> List[str]:
         if address in seen:
             continue
         seen.add(address)
-        name = _null_variable(debugger, address, frame)
+        name = _null_variable(debugger, _through_offset_table(debugger, address, frame), frame)
         if name:
             found.append(name)
     return found
+
+
+def _through_offset_table(debugger: Debugger, address: int, frame: NativeFrame) -> int:
+    """Return where a variable lies whose address is in the library's global offset table at ``address``; any other
+    address as it is."""
+    bias = next((m.bias for m in debugger.modules() if m.path == frame.library), None)
+    try:
+        table = open_elf(frame.library).section(".got") if frame.library and bias is not None else None
+        if table is None or bias is None or not table.address <= address - bias < table.address + table.size:
+            return address
+        return int.from_bytes(debugger.read(address, 8), "little") or address
+    except (ElfError, MemoryFault):
+        return address
 
 
 def _null_variable(debugger: Debugger, address: int, frame: NativeFrame) -> str:

@@ -23,7 +23,7 @@ from . import advice
 from .culprit import RUNTIME, STDLIB
 from .environ import EnvironWatch
 from .exit_watch import ExitWatch
-from .late_calls import CallerCheck, exported_api, imported_first, main_program_frame
+from .late_calls import CallerCheck, main_program_frame, reachable
 from .ledger import Ended, Ledger
 from .resources import ResourceWatch
 from .sentinels import Sentinels
@@ -70,6 +70,8 @@ class Checker:
         self._last_call: Optional[Tuple[int, int, Optional[int]]] = None
         self._last_address = 0
         self._main_returns: Optional[Breakpoint] = None
+        self._watches_all = False
+        debugger.on_modules_changed(self._modules_changed)
         self._catch_up()
 
     # -- the tracer's observer --------------------------------------------------------------------
@@ -157,6 +159,7 @@ class Checker:
         self._ledger.clear()
         self._witness.forget()
         self._leaving = False
+        self._watches_all = False
         self._environ.before(trace.root.name)
         self._resources.before()
         self._caller = None
@@ -178,8 +181,8 @@ class Checker:
         if self._tracer.runtime is not None:
             self._caller = CallerCheck(self._debugger, self._tracer.runtime)
             runtime = self._tracer.runtime
-            imported, _rest = imported_first(self._debugger, runtime, exported_api(runtime))
-            self._watch_places(imported, replace=False)
+            sure, _rest = reachable(self._debugger, runtime)
+            self._watch_places(sure, replace=False)
 
     def _wait_for_main_program(self, trace: Trace, runtime: RuntimeModule) -> None:
         """Watch the whole API, if it is not yet, at once or when the interpreter's own main program is through.
@@ -194,7 +197,8 @@ class Checker:
             self._watch_all(runtime)
             return
         of_threads = ("PyGILState_", "PyEval_", "PyThreadState_")
-        self._watch_places([(a, n) for a, n in exported_api(runtime) if n.startswith(of_threads)], replace=True)
+        sure, _rest = reachable(self._debugger, runtime)
+        self._watch_places([(a, n) for a, n in sure if n.startswith(of_threads)], replace=True)
 
         def returned(_hit: Hit) -> bool:
             if self._main_returns is not None:
@@ -209,10 +213,12 @@ class Checker:
     def _watch_all(self, runtime: RuntimeModule) -> None:
         """Watch the whole API, what other files were linked with first; the rest as long as that is quick.
 
-        With a build's debug information in one piece (LTO) gdb takes milliseconds for each breakpoint.
+        With a build's debug information in one piece (LTO) gdb takes milliseconds for each breakpoint. What
+        nothing in the process can reach is not watched, until another file is loaded.
         """
-        imported, rest = imported_first(self._debugger, runtime, exported_api(runtime))
-        self._watch_places(imported, replace=True)
+        sure, rest = reachable(self._debugger, runtime)
+        self._watches_all = True
+        self._watch_places(sure, replace=True)
         deadline = time.process_time() + PATIENT_FOR
         for first in range(0, len(rest), 50):
             if time.process_time() > deadline:
@@ -234,6 +240,13 @@ class Checker:
                 self._sentinels.stop([address])
             self._sentinels.watch_address(address, name, self._late_call)
             self._api.add(address)
+
+    def _modules_changed(self, _path: str) -> None:
+        """A file was loaded: what it can reach is watched if the rest is."""
+        trace, runtime = self._trace, self._tracer.runtime
+        if self._watches_all and not self._leaving and trace is not None and runtime is not None:
+            if self._debugger.target().pid == trace.pid:
+                self._watch_all(runtime)
 
     def _about_to_exit(self) -> bool:
         """Stop once more where that disturbs nobody: gdb loses a process whose threads hit breakpoints as it ends."""
@@ -393,6 +406,7 @@ class Checker:
 
     def stop(self) -> None:
         """Take all nets in."""
+        self._watches_all = False
         self._sentinels.stop()
         self._states.stop()
         self._exit.disarm()

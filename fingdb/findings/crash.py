@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from ..cpython import runtime as runtimes
+from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..model.phase import Phase
 from ..model.report import Culprit, NativeFrame
+from .calls import calls_before
 from .case import Case, Task
 from .counsel import counsel
-from .culprit import NO_FILE, PLUMBING, PROGRAM, RUNTIME, STDLIB, Blame, describe, origin_of
+from .culprit import NO_FILE, PLUMBING, PROGRAM, RUNTIME, STDLIB, Blame, caller_of_finalization, describe, origin_of
 from .evidence import Evidence, gather
 from .judgement import CERTAIN, LIKELY, POSSIBLE, Judgement
 from .module_state import failed_call, stale_state
@@ -17,7 +20,17 @@ from .routes import Route, exit_route
 from .standing import WHOLE, Standing
 
 _TERMINATE = ("std::terminate", "std::terminate()", "__cxxabiv1::__terminate", "__cxa_call_terminate")
-_THREAD_ENDS = ("PyThread_exit_thread", "pthread_exit", "__pthread_exit", "__GI___pthread_exit", "_Unwind_ForcedUnwind")
+_THREAD_ENDS = (
+    "PyThread_exit_thread", "pthread_exit", "__pthread_exit", "__GI___pthread_exit", "_Unwind_ForcedUnwind",
+    "unwind_cleanup",
+)  # fmt: skip
+#: Functions of CPython with which a program ends its own process, or sends itself a signal.
+_OWN_ENDS = frozenset(
+    {
+        "os_abort", "os_abort_impl", "os_kill", "os_kill_impl", "os_killpg", "os_killpg_impl", "signal_raise_signal",
+        "signal_raise_signal_impl", "signal_pthread_kill", "signal_pthread_kill_impl",
+    }
+)  # fmt: skip
 
 
 def judge_crash(case: Case, standing: Standing) -> Judgement:
@@ -61,7 +74,7 @@ def _damage(case: Case, standing: Standing, task: Task, evidence: Evidence) -> O
     """Return the verdict where something was damaged earlier, None where nothing shows that."""
     if evidence.overflow is not None:
         return _overflow(case, standing, task, evidence)
-    if evidence.damage is not None and evidence.damage.sure:
+    if evidence.damage is not None and evidence.damage.sure and not evidence.static_freed:
         blame = foreign(case.blame(task))
         advice, references = counsel("memory-corruption")
         by = "CPython's allocator" if evidence.damage.hooks else "libc"
@@ -144,7 +157,7 @@ def _after(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Ju
     blame = case.blame(task)
     route = exit_route(case, task)
     what = _what_failed(case, task, blame, evidence)
-    if route is None and task.native.native_id != case.target.pid:
+    if route is None and task.native.native_id != case.target.pid and not _has_ended_python(case, task):
         return _late_thread(case, standing, task, evidence)
     if route is None:
         advice, references = counsel("touch-after-fini", "embed")
@@ -175,6 +188,16 @@ def _after(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Ju
     if not python_used:
         judgement.evidence.append("No function of CPython is on the stack: the handler crashed in its own code")
     return judgement
+
+
+def _has_ended_python(case: Case, task: Task) -> bool:
+    """Tell whether a function of the program further out on this stack had called Py_FinalizeEx itself."""
+    names = [name for name, kind in catalogue.roots().items() if kind == "main"]
+    for frame in task.frames:
+        if not frame.inlined and origin_of(frame) == PROGRAM:
+            if any(base_name(call.function) in (*names, "Py_Finalize") for call in calls_before(case.debugger, frame)):
+                return True
+    return False
 
 
 def _is_ctypes(task: Task, blame: Blame, route: Route) -> bool:
@@ -251,6 +274,8 @@ def _in_teardown(case: Case, standing: Standing, task: Task, evidence: Evidence)
     if blame.origin == PROGRAM and blame.culprit is not None:
         if evidence.fatal is not None and evidence.fatal_by_culprit:
             return _fatal(case, standing, task, evidence, blame.culprit)
+        if evidence.raised and task.calls(*_OWN_ENDS) is not None:
+            return _own_end(case, standing, task, evidence)
         stale = stale_state(case, task, blame, evidence.null)
         if stale is not None:
             advice, references = counsel("stale-module-state")
@@ -297,6 +322,7 @@ def _fatal(
     case: Case, standing: Standing, task: Task, evidence: Evidence, culprit: Optional[Culprit]
 ) -> Judgement:
     assert evidence.fatal is not None
+    culprit = _called_wrongly(case, task, evidence) or culprit
     advice, references = counsel("fatal-error")
     if evidence.fatal.assertion and culprit is not None:
         what = f'An assertion of {describe(culprit)} does not hold: "{evidence.fatal.text}"'
@@ -309,11 +335,55 @@ def _fatal(
     )
 
 
+def _called_wrongly(case: Case, task: Task, evidence: Evidence) -> Optional[Culprit]:
+    """Return who called the function that finalizes where that function itself raised the error, else None."""
+    fatal = evidence.fatal
+    caller = next((f for f in task.frames[fatal.caller :] if not f.inlined), None) if fatal is not None else None
+    if caller is None or not caller.function or base_name(caller.function) not in catalogue.roots():
+        return None
+    return caller_of_finalization(case.debugger, task.frames)
+
+
 def _in_callback(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
     """Return the verdict on a crash while threads are joined and callbacks called: Python is still complete."""
-    if evidence.fatal is not None:
-        return _fatal(case, standing, task, evidence, case.blame(task).culprit)
+    blame = case.blame(task)
+    if evidence.fatal is not None and not (evidence.fatal.assertion and blame.origin == PROGRAM):
+        culprit = blame.culprit
+        if blame.origin == RUNTIME and standing.after_step is None:
+            # Nothing was done yet: it is the call itself that cannot be.
+            culprit = caller_of_finalization(case.debugger, task.frames) or culprit
+        return _fatal(case, standing, task, evidence, culprit)
+    if blame.origin == RUNTIME:
+        return _in_own_code(case, standing, task, evidence, blame)
     return _not_finalization(case, standing, task, evidence)
+
+
+def _in_own_code(case: Case, standing: Standing, task: Task, evidence: Evidence, blame: Blame) -> Judgement:
+    """Return the verdict where finalization crashes before it has taken anything away, with nobody's code called.
+
+    The interpreter was ended without the GIL, or with a thread state that is none (any more): the caller's fault.
+    """
+    caller = caller_of_finalization(case.debugger, task.frames)
+    first = next((f for f in task.frames if not f.inlined), None)
+    at_once = first is not None and base_name(first.function or "") in catalogue.roots()
+    no_gil = evidence.null and _nobody_has_gil(case)
+    if caller is None or not (no_gil or at_once):
+        return _not_finalization(case, standing, task, evidence)
+    how = "without the GIL, it has no current thread state" if no_gil else "that is not whole any more"
+    return Judgement(
+        "unknown",
+        f"{describe(caller)} ends an interpreter {how}: {_what_failed(case, task, blame, evidence)}, "
+        f"{_after_words(standing)}.",
+        LIKELY if no_gil else POSSIBLE, task, caller, [],
+        "Take the thread state back (PyEval_RestoreThread, PyGILState_Ensure) before an interpreter is ended, and end "
+        "each once.",
+    )
+
+
+def _nobody_has_gil(case: Case) -> bool:
+    return case.python is not None and not any(
+        runtimes.gil_holder(case.python, interpreter.address) for interpreter in case.interpreters
+    )
 
 
 def _own_end(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:

@@ -56,6 +56,8 @@ REPORTING = frozenset(
 )  # fmt: skip
 #: Below this nothing is ever mapped: a call through a null pointer.
 _NULL = 1 << 16
+#: A library that was unloaded lay so near to one that is there.
+_NEAR_LIBRARY = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,21 @@ def blame(
     return best or Blame(None, RUNTIME)
 
 
+def caller_of_finalization(debugger: Debugger, frames: Sequence[NativeFrame]) -> Optional[Culprit]:
+    """Return the function of the program that called the function which finalizes, None if the interpreter's own main
+    program did.
+
+    Only what goes wrong with the call itself is its fault: it was made without the GIL, or with a thread state too many.
+    """
+    roots = catalogue.roots()
+    for index in range(len(frames) - 1, -1, -1):
+        name = frames[index].function
+        if name and roots.get(base_name(name)) in ("main", "subinterpreter") and origin_of(frames[index]) == RUNTIME:
+            found = blame(debugger, frames[index + 1 :], ())
+            return found.culprit if found.origin == PROGRAM else None
+    return None
+
+
 def candidates(
     debugger: Debugger, frames: Sequence[NativeFrame], python: Sequence[PythonFrame],
     rows: Optional[Sequence[Sequence[PythonFrame]]] = None,
@@ -120,6 +137,7 @@ def candidates(
     """Yield all frames of a thread that could be blamed, innermost first."""
     shares = _python_shares(frames, python) if rows is None else [list(row) for row in rows]
     roots = catalogue.roots()
+    reported = max((i for i, f in enumerate(frames) if f.function and base_name(f.function) in REPORTING), default=-1)
     for index, frame in enumerate(frames):
         header = bool(frame.file and _HEADER.search(frame.file))
         name = base_name(frame.function) if frame.function else None
@@ -128,8 +146,8 @@ def candidates(
             continue  # code of the function that it was compiled into
         if frame.library is None and not _may_be_code(debugger, frames, index):
             continue
-        if origin == RUNTIME and name in REPORTING:
-            continue  # a fatal error is the fault of whoever raised it
+        if origin == RUNTIME and index <= reported:
+            continue  # a fatal error is the fault of whoever raised it, not of what reports it
         if name in _EVAL and not frame.inlined and shares:
             for python_frame in shares.pop(0):
                 origin_ = origin_of_file(python_frame.file)
@@ -155,8 +173,15 @@ def _may_be_code(debugger: Debugger, frames: Sequence[NativeFrame], index: int) 
         return True
     if index == 0:
         caller = next((f for f in frames[1:] if not f.inlined), None)
-        return caller is None or origin_of(caller) != RUNTIME or not _is_readable(debugger, frame.pc)
+        if caller is None or origin_of(caller) != RUNTIME:
+            return True
+        # A function of a type that is none any more: anything. Of a library that was unloaded: where libraries are.
+        return not _is_readable(debugger, frame.pc) and _is_near_library(debugger, frame.pc)
     return any(f.library is not None for f in frames[index + 1 :])
+
+
+def _is_near_library(debugger: Debugger, address: int) -> bool:
+    return any(abs(module.bias - address) < _NEAR_LIBRARY for module in debugger.modules() if module.bias)
 
 
 def _is_readable(debugger: Debugger, address: int) -> bool:

@@ -14,7 +14,7 @@ from .case import Case, Task
 from .culprit import PROGRAM, RUNTIME, origin_of
 from .fatal import FatalError, fatal_error
 from .memory_corruption import Damage, heap_damage
-from .refcounts import BadCount, allocator_damage, bad_count, overwritten
+from .refcounts import BadCount, allocator_damage, bad_count, overwritten, spoiled, static_freed
 from .stack_overflow import Overflow, stack_overflow
 from .standing import Standing
 
@@ -38,6 +38,8 @@ _RAISED = {
     "notimplemented_dealloc": "refcount-corruption",
     "bool_dealloc": "refcount-corruption",
     "_Py_NegativeRefcount": "refcount-corruption",
+    # An interned string that dies although the table of interned strings has it.
+    "unicode_dealloc": "refcount-corruption",
 }
 _NEAR_NULL = 1 << 16
 #: How the fill bytes of the debug hooks look as an address.
@@ -55,6 +57,8 @@ class Evidence:
     damage: Optional[Damage] = None
     overflow: Optional[Overflow] = None
     refcount: Optional[BadCount] = None
+    #: libc was told to free an object that was never allocated: it lost references, the heap is sound.
+    static_freed: bool = False
     #: The failed access in words, "" if there was none.
     access: str = ""
     null: bool = False
@@ -86,10 +90,15 @@ def gather(case: Case, task: Task, standing: Standing) -> Evidence:
     if standing.between or standing.phase in (Phase.ATEXIT, Phase.THREAD_SHUTDOWN):
         if found.overflow is None and not (found.damage is not None and found.damage.sure):
             own = case.blame(task).origin != PROGRAM
-            found.refcount = bad_count(case, task, own)
+            said = spoiled(case, task) if own and found.fatal is None and found.damage is None else None
+            if said is None:
+                found.refcount = bad_count(case, task, own)
             if found.refcount is None and found.damage is None and own:
-                said = overwritten(case, task) or allocator_damage(case, task)
+                said = said or overwritten(case, task) or allocator_damage(case, task)
                 found.damage = Damage(said, False, 1, True) if said else None
+        elif found.damage is not None and not found.damage.hooks and "invalid pointer" in found.damage.message:
+            found.refcount = static_freed(case, task)
+            found.static_freed = found.refcount is not None
         found.touched = _touched(task, standing)
     found.in_other_step = standing.phase is Phase.EXIT_FUNCTIONS and not _in_exit_functions(standing)
     _tell(case, task, found)

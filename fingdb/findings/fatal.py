@@ -61,7 +61,7 @@ def fatal_error(case: Case, task: Task) -> Optional[FatalError]:
     while first > 0 and names[first - 1] in REPORTING:
         first -= 1
     block = task.frames[first : last + 1]
-    message, function = _arguments(case, task, block)
+    message, function = _failed_assertion(case, task, block) or _arguments(case, task, block)
     inside = not any(name in ("abort", "__GI_abort", "raise", "__GI_raise") for name in names[:first])
     if not function:
         # Up to 3.8 the message alone is printed: the caller's name is as good.
@@ -69,6 +69,19 @@ def fatal_error(case: Case, task: Task) -> Optional[FatalError]:
         raised = base_name(caller.function) if caller is not None and caller.function else ""
         return FatalError(message, "", last + 1, inside, raised=raised)
     return FatalError(message, function, last + 1, inside, raised=function)
+
+
+def _failed_assertion(case: Case, task: Task, frames: List[NativeFrame]) -> Optional[Tuple[str, str]]:
+    """Return (message, function) of an assertion on an object, as debug builds make them; None if it is none.
+
+    `_PyObject_AssertFailed` gives its own name to the fatal error; what did not hold is in its arguments.
+    """
+    for frame in frames:
+        if frame.function and base_name(frame.function) == "_PyObject_AssertFailed":
+            found = [_argument(case, task, frame, name) for name in ("msg", "expr")]
+            message = next((text for text in found if text), "")
+            return (message, _argument(case, task, frame, "function")) if message else None
+    return None
 
 
 def _arguments(case: Case, task: Task, frames: List[NativeFrame]) -> Tuple[str, str]:

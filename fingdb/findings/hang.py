@@ -71,7 +71,7 @@ def _deadlock(
     if last.kind in _LOCKS and last.dead:
         return _dead_owner(case, standing, first, last)
     if last.kind == LOCK and last.holder is None and last.address:
-        return None
+        return _never_released(case, standing, last) if last.task is first and not last.meant else None
     holder = waits.gil_holder()
     if last.foreign and holder is last.task and case.blame(last.task).origin == PROGRAM:
         asking = [w for t in case.tasks() if t is not last.task for w in (waits.of(t),) if w.kind == GIL]
@@ -152,6 +152,23 @@ def _dead_owner(case: Case, standing: Standing, first: Task, wait: Wait) -> Judg
         "lock-deadlock",
         f"{_who(culprit, wait.task)} waits for {wait.what}: nobody will ever release it, {_when(standing)}.",
         CERTAIN, wait.task, culprit, evidence, advice, references,
+    )
+
+
+def _never_released(case: Case, standing: Standing, wait: Wait) -> Optional[Judgement]:
+    """Return the verdict on a plain Lock that no thread shows to hold: its own thread took it, one that is gone, or
+    one that cannot run any more. None where nobody's code waits for it."""
+    culprit = _code(case, wait.task)
+    if culprit is None:
+        return None
+    advice, references = counsel("lock-deadlock")
+    others = any(t.rows for t in case.tasks() if t is not wait.task)
+    why = "no other thread runs Python code" if not others else (
+        "no other thread shows that it has it" if standing.whole else "no other thread may run Python code any more"
+    )
+    return Judgement(
+        "lock-deadlock", f"{_who(culprit, wait.task)} waits for {wait.what}, and {why}, {_when(standing)}.",
+        POSSIBLE if others and standing.whole else LIKELY, wait.task, culprit, [], advice, references,
     )
 
 

@@ -14,6 +14,8 @@ from ..model.report import NativeFrame
 #: Functions of an interpreter's main program: what they call after finalization is CPython's own business.
 MAIN_PROGRAM = ("Py_RunMain", "pymain_main", "Py_Main", "Py_BytesMain", "Py_Exit", "_Py_HandleSystemExit")
 
+#: How code finds a function that it was not linked with.
+_LOOKUPS = ("dlsym", "dlvsym")
 #: What a thread, or code found by dlsym(), begins with.
 FAMILIES = ("PyGILState_", "PyEval_", "PyThreadState_", "PyRun_", "PyImport_", "_Py_Dealloc", "Py_DecRef", "Py_IncRef")
 
@@ -39,23 +41,26 @@ def exported_api(runtime: RuntimeModule) -> List[Tuple[int, str]]:
     return sorted(found.items())
 
 
-def imported_first(debugger: Debugger, runtime: RuntimeModule, api: List[Tuple[int, str]]) -> Tuple[
-    List[Tuple[int, str]], List[Tuple[int, str]]
-]:
-    """Divide the API into what other files in the process were linked with, and the rest.
+def reachable(debugger: Debugger, runtime: RuntimeModule) -> Tuple[List[Tuple[int, str]], List[Tuple[int, str]]]:
+    """Divide the API into what other files in the process are sure to reach, and what they may.
 
-    The rest can be reached by dlsym() only, or by a pointer that the runtime gave away.
+    The first are the functions that they were linked with. A file that uses dlsym() may call any other, those of
+    `FAMILIES` rather than the rest; where none does, the second part is empty.
     """
-    wanted: Set[str] = set()
+    linked: Set[str] = set()
+    by_name = False
     for module in debugger.modules():
         if module.path != runtime.module.path:
             try:
-                symbols = open_elf(module.path).symbols()
+                names = open_elf(module.path).imported()
             except ElfError:
+                by_name = True  # nobody knows
                 continue
-            wanted.update(base_name(n) for n, s in symbols.items() if not s.defined and n.startswith(("Py", "_Py")))
-    imported = [(a, n) for a, n in api if n in wanted or n.startswith(FAMILIES)]
-    return imported, [(a, n) for a, n in api if not (n in wanted or n.startswith(FAMILIES))]
+            linked.update(base_name(name) for name in names if name.startswith(("Py", "_Py")))
+            by_name = by_name or not names.isdisjoint(_LOOKUPS)
+    api = exported_api(runtime)
+    sure = [(a, n) for a, n in api if n in linked or by_name and n.startswith(FAMILIES)]
+    return sure, [(a, n) for a, n in api if not (n in linked or n.startswith(FAMILIES))] if by_name else []
 
 
 class CallerCheck:

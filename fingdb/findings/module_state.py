@@ -11,7 +11,7 @@ from ..model.report import NativeFrame
 from .calls import Call, calls_before, calls_of, null_globals
 from .case import Case, Task
 from .culprit import RUNTIME, Blame, origin_of
-from .judgement import CERTAIN, LIKELY, POSSIBLE
+from .judgement import CERTAIN, LIKELY
 from .whatis import FREED, GONE_TYPE, NULL, Lookup
 
 #: Functions that give a module's state, or the module that has it.
@@ -53,17 +53,13 @@ def stale_state(case: Case, task: Task, blame: Blame, null: bool) -> Optional[St
         given = _bad_argument(case, task, api)
         if not given:
             return None  # the call failed for reasons of CPython's own
-    asked, looked_up = _state_calls(case, own)
+    asked, _looked_up = _state_calls(case, own)
     if asked:
         return Stale(_sentence(asked, given), CERTAIN if null or given else LIKELY, [])
     names = null_globals(case.debugger, own[0])
     if names and (null or given):
         listed = ", ".join(names[:3])
         return Stale(f"its global variable {listed} is NULL{given}", LIKELY)
-    if looked_up or api is not None:
-        return None
-    if null and _is_extension(case, own[0]):
-        return Stale("it follows a null pointer of its own", POSSIBLE)
     return None
 
 
@@ -152,15 +148,3 @@ def _asks(case: Case, call: Call, frame: NativeFrame, depth: int) -> str:
 
 def _looks_up(function: str) -> bool:
     return function.startswith(_LOOK_UP) or any(function in s.touched_by for s in catalogue.subsystems())
-
-
-def _is_extension(case: Case, frame: NativeFrame) -> bool:
-    """Tell whether a frame's library is an extension module: it has an initialization function."""
-    from ..elf import ElfError, open_elf
-
-    if frame.library is None:
-        return False
-    try:
-        return any(name.startswith("PyInit_") for name in open_elf(frame.library).exported())
-    except ElfError:
-        return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import FrozenSet, Iterator, List, Optional, Tuple
 
+from ..debugger.interface import MemoryFault
+from ..finalization import catalogue
 from ..finalization.functions import base_name
-from ..model.report import ObjectRef
+from ..model.report import NativeFrame, ObjectRef
 from .case import Case, Task
 from .culprit import RUNTIME, origin_of
 from .judgement import LIKELY, POSSIBLE
@@ -37,6 +39,16 @@ _ALLOCATOR: FrozenSet[str] = frozenset(
 )  # fmt: skip
 
 
+#: Names of the argument of functions that deallocate.
+_FREED_NAMES = ("op", "ob", "obj", "self", "o", "v", "ptr", "p")
+_SINGLETONS = {
+    "_Py_NoneStruct": "None", "_Py_TrueStruct": "True", "_Py_FalseStruct": "False",
+    "_Py_NotImplementedStruct": "NotImplemented", "_Py_EllipsisObject": "Ellipsis",
+}  # fmt: skip
+#: The collector's head, and what 3.11 and later keep before an object.
+_BEFORE_OBJECT = 32
+#: Blocks that one write spoils.
+_MOST_BLOCKS = 64
 _FILLS = (DEAD, CLEAN, GUARD)
 
 
@@ -75,13 +87,15 @@ def bad_count(case: Case, task: Task, own: bool) -> Optional[BadCount]:
     return None
 
 
-def _in_hand(case: Case, task: Task) -> Iterator[Tuple[str, int]]:
+def _in_hand(case: Case, task: Task, registers: bool = True) -> Iterator[Tuple[str, int]]:
     """Yield (function, address) of what the innermost functions of the runtime work on."""
     seen = set()
     count = 0
     for frame in task.frames[:24]:
         if origin_of(frame) != RUNTIME:
             continue
+        if _is_root(frame):
+            break
         count += 1
         if count > _FRAMES:
             break
@@ -92,13 +106,18 @@ def _in_hand(case: Case, task: Task) -> Iterator[Tuple[str, int]]:
                 seen.add(address)
                 yield function, address
     first = task.frames[0] if task.frames else None
-    if first is not None and origin_of(first) == RUNTIME:
+    if registers and first is not None and origin_of(first) == RUNTIME and not _is_root(first):
         function = base_name(first.function) if first.function else f"{first.pc:#x}"
         for register in _REGISTERS:
             address = case.debugger.register(task.native.debugger_id, first.level, register)
             if address and address not in seen:
                 seen.add(address)
                 yield function, address
+
+
+def _is_root(frame: NativeFrame) -> bool:
+    """Tell whether a frame is of a function that finalizes: those work on thread states and interpreters."""
+    return frame.function is not None and base_name(frame.function) in catalogue.roots()
 
 
 def _in_collector(case: Case, task: Task, lookup: Lookup) -> Optional[BadCount]:
@@ -123,6 +142,55 @@ def _in_collector(case: Case, task: Task, lookup: Lookup) -> Optional[BadCount]:
     return None
 
 
+def static_freed(case: Case, task: Task) -> Optional[BadCount]:
+    """Return the object of the runtime's own data that was given to free(), None if it was not such a one.
+
+    The last reference to True, a small integer or a static type was dropped: its deallocator frees what was never
+    allocated. Only the innermost functions of the runtime count, as far as the deallocation reaches.
+    """
+    if case.python is None:
+        return None
+    lookup = Lookup(case.debugger, case.python, case.mappings)
+    real = 0
+    for frame in task.frames[:24]:
+        if origin_of(frame) != RUNTIME:
+            continue
+        for name in _FREED_NAMES:
+            address = case.debugger.frame_argument(task.native.debugger_id, frame.level, name)
+            if not address or case.debugger.module_at(address) != frame.library:
+                continue
+            what = lookup.what_is(address)
+            if what.kind in (OBJECT, TYPE):
+                return BadCount(
+                    f"free() was given {what.words}, which is part of CPython itself: its last reference was dropped",
+                    LIKELY, what.object,
+                )
+        real += not frame.inlined
+        if real == 3:
+            break
+    return _spent_singleton(case, lookup)
+
+
+def _spent_singleton(case: Case, lookup: Lookup) -> Optional[BadCount]:
+    """Return the constant of the language that has no reference left (up to 3.11), None if all have some."""
+    for name, constant in _SINGLETONS.items():
+        address = case.debugger.symbol_address(name)
+        what = lookup.what_is(address) if address else None
+        if what is not None and what.kind == OBJECT and what.count is not None and what.count <= 0:
+            return BadCount(
+                f"{constant} has no reference left, and free() was given what was never allocated", LIKELY, what.object
+            )
+    return None
+
+
+def spoiled(case: Case, task: Task) -> Optional[str]:
+    """Return in words which object that a function has in its hands was written over, None if none shows that."""
+    for where, address in _in_hand(case, task, registers=False):
+        if _spoiled_from_outside(case, address):
+            return f"what was written before it runs on into the object at {address:#x} that {where} has: memory was overwritten"
+    return None
+
+
 def overwritten(case: Case, task: Task) -> Optional[str]:
     """Return in words what shows that memory was overwritten: a pointer that is text or one byte repeated. None if
     nothing does."""
@@ -136,6 +204,34 @@ def overwritten(case: Case, task: Task) -> Optional[str]:
             text = f' (the text "{data.decode("ascii")}")' if all(32 <= byte < 127 for byte in data) else ""
             return f"where a pointer should be there is {value:#x}{text}: memory was overwritten"
     return None
+
+
+def _spoiled_from_outside(case: Case, address: int) -> bool:
+    """Tell whether the head of an object is filled with text or one byte, and what fills it began inside of a block of
+    pymalloc before it: somebody wrote over the end of that.
+
+    Blocks that were freed and serve something else now may hold anything, but are filled from their beginning.
+    """
+    block = block_at(case.python.memory, address) if case.python is not None else None
+    if block is None or not 0 <= address - block.start <= _BEFORE_OBJECT:
+        return False
+    try:
+        start = block.start
+        if not all(map(_is_filling, _words(case, start, address + 16))):
+            return False
+        for _ in range(_MOST_BLOCKS):
+            start -= block.size
+            head, *_inner, last = _words(case, start, start + block.size)
+            if not _is_filling(head):
+                return _is_filling(last)
+    except MemoryFault:
+        pass
+    return False
+
+
+def _words(case: Case, start: int, end: int) -> List[int]:
+    data = case.debugger.read(start, end - start)
+    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
 def _is_filling(value: int) -> bool:

@@ -81,6 +81,8 @@ class Wait:
     others: Tuple[Task, ...] = ()
     dead: bool = False
     address: int = 0
+    #: A lock that a class of the standard library made for something else: to wait for an item, an event, a result.
+    meant: bool = False
 
     @property
     def words(self) -> str:
@@ -268,7 +270,7 @@ class Waits:
         holder = self.locks.holder_in_with(address, lambda other: self._wanted(other) == address)
         what = _meaning(task) if holder is None else ""
         words = what or self._held("a Lock", holder, False)
-        return Wait(task, LOCK, words, self._python_where(task), holder, address=address)
+        return Wait(task, LOCK, words, self._python_where(task), holder, address=address, meant=bool(what))
 
     @staticmethod
     def _held(what: str, holder: Optional[Task], dead: bool) -> str:

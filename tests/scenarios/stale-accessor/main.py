@@ -1,0 +1,3 @@
+import meters
+
+meters.Meter()
