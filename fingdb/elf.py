@@ -197,23 +197,45 @@ class ElfFile:
             at = self._data.find(needle, strings.offset, strings.offset + strings.size)
             if at < 0:
                 continue
-            if self._has_defined(section, at + 1 - strings.offset):
+            if self._defined_at(section, at + 1 - strings.offset) is not None:
                 return True
         return False
 
-    def _has_defined(self, table: Section, name: int) -> bool:
-        """Tell whether a symbol of ``table`` has its name at ``name`` in the string table, and a section."""
-        entry, section_at = (24, 6) if self.is_64 else (16, 14)
+    def find_exported(self, name: str) -> Optional[ElfSymbol]:
+        """Return the defined symbol ``name`` of the dynamic table without reading all of it, None if there is none."""
+        needle = name.encode() + b"\0"
+        for section in self.sections:
+            if section.type != SHT_DYNSYM or not section.present or section.link >= len(self.sections):
+                continue
+            strings = self.sections[section.link]
+            end = strings.offset + strings.size
+            at = self._data.find(needle, strings.offset, end)
+            while at >= 0:  # a name may be the end of a longer one
+                symbol = self._defined_at(section, at - strings.offset)
+                if symbol is not None:
+                    value, size, info = symbol
+                    return ElfSymbol(name, value, size, True, _is_function(1, info))
+                at = self._data.find(needle, at + 1, end)
+        return None
+
+    def _defined_at(self, table: Section, name: int) -> Optional[Tuple[int, int, int]]:
+        """Return (value, size, info) of the defined symbol whose name is at ``name`` in the string table."""
+        layout = self._end + ("IBBHQQ" if self.is_64 else "IIIBBH")
+        entry = struct.calcsize(layout)
         needle = struct.pack(self._end + "I", name)
         end = table.offset + table.size
         at = self._data.find(needle, table.offset, end)
         while 0 <= at <= end - entry:
             if (at - table.offset) % entry == 0:
-                start = at + section_at
-                if self._data[start : start + 2] != b"\0\0":
-                    return True
+                fields = struct.unpack_from(layout, self._data, at)
+                info, shndx, value, size = (
+                    (fields[1], fields[3], fields[4], fields[5]) if self.is_64
+                    else (fields[3], fields[5], fields[1], fields[2])
+                )
+                if shndx:
+                    return value, size, info
             at = self._data.find(needle, at + 1, end)
-        return False
+        return None
 
     def symbols(self, functions: bool = False) -> Dict[str, ElfSymbol]:
         """Return all symbols, or all defined ``functions``, by name; defined ones win over undefined ones, .symtab over .dynsym.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal as signals
 import threading
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -13,6 +14,7 @@ from ..finalization.changes import Changes, Recorder
 from ..finalization.goals import Goal
 from ..finalization.steps import step_states
 from ..finalization.trace import StepRun, Trace
+from ..findings.exit_watch import ExitWatch
 from ..model.phase import Phase
 from ..model.report import Interpreter, PythonBuild, Report, Target
 from .base import Command, Session
@@ -50,6 +52,15 @@ class BatchCommand(Command):
             write_document(result, document)
 
 
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread that gets no signals: they are for the debugger, which waits for some in its own thread."""
+    before = signals.pthread_sigmask(signals.SIG_BLOCK, signals.valid_signals())
+    try:
+        thread.start()
+    finally:
+        signals.pthread_sigmask(signals.SIG_SETMASK, before)
+
+
 def write_document(path: str, document: Dict[str, Any]) -> None:
     """Write JSON to ``path``, all of it or nothing; a device or pipe there stays what it is."""
     if os.path.exists(path) and not os.path.isfile(path):
@@ -65,6 +76,9 @@ def write_document(path: str, document: Dict[str, Any]) -> None:
 class Walk:
     """A run of the program from its start to its end, with the finalizations followed."""
 
+    #: Whether the end of every step must be noticed at once.
+    exact_ends = False
+
     def __init__(self, session: Session, timeout: Optional[float]) -> None:
         self.session = session
         self.timeout = timeout
@@ -76,6 +90,7 @@ class Walk:
         self.signal: Optional[str] = None
         self._changes = Changes(session.python)
         self._recorder = Recorder(self._changes)
+        self._exit = ExitWatch(session.debugger)
         self._signals = 0
         self._stumbles = 0
 
@@ -83,6 +98,8 @@ class Walk:
         """Note the build and the interpreters when a finalization begins."""
         if run is trace.root:
             self._look(first=True)
+            if not self.session.tracer.ends:
+                self._exit.arm(trace.pid, self.session.tracer.settle)
         self._recorder.began(trace, run, new_phase)
 
     def closed(self, run: StepRun) -> None:
@@ -90,6 +107,8 @@ class Walk:
 
     def ended(self, trace: Trace) -> None:
         """Take the last numbers."""
+        if not self.session.tracer.open:
+            self._exit.disarm()  # in another program there would be something else at that place
         if trace.ended == "returned":
             self._recorder.ended(trace)
 
@@ -113,11 +132,12 @@ class Walk:
         tracer.initialized = self._changes.initialized
         tracer.goal = Goal()
         tracer.counts = False
+        tracer.ends = self.exact_ends
         session.debugger.on_stop(self._stopped)
         timer = threading.Timer(self.timeout, self.interrupt) if self.timeout else None
         if timer is not None:
             timer.daemon = True
-            timer.start()
+            start_thread(timer)
         try:
             self._on(self.first)
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
@@ -156,6 +176,7 @@ class Walk:
     def _stopped(self, event: StopEvent) -> None:
         if event.reason != "signal" or self.timed_out:
             return
+        self.session.tracer.settle()
         self._signals += 1
         self.signal = event.signal
         if self._signals < MOST_STOPS:

@@ -15,6 +15,8 @@ from .follow_children import Children, attach, when_told
 class CheckedWalk(Walk):
     """A walk that looks for touches, and asks why when a fatal signal arrives."""
 
+    exact_ends = True
+
     def __init__(self, session: Session, timeout: Optional[float]) -> None:
         super().__init__(session, timeout)
         self.checker = Checker(session.debugger, session.tracer, session.python)

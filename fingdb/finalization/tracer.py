@@ -55,6 +55,8 @@ class Tracer:
         self.problem: Optional[str] = None
         #: Set by an observer that needs the whole target stopped, all threads: the next step stops once.
         self.pause = False
+        #: False: the end of a step with no others in it may be noticed when the next one begins, or `settle` is called.
+        self.ends = True
         #: False: of a step that runs once for each of many types, only the first few runs are looked at.
         self.counts = True
         self._interpreter_of: Callable[[int], int] = lambda _tstate: -1
@@ -306,7 +308,7 @@ class Tracer:
         run.return_to = call_end
         if row is not None and row.repeats:
             self._stop_counting(trace, run, hit.address)
-        elif call_end is not None:
+        elif call_end is not None and (self.ends or node is None or _has_steps(node)):
             self.watch_return_to(call_end)
         return self._decide(trace, run, new_phase)
 
@@ -318,7 +320,7 @@ class Tracer:
         handle = self._calls.get(address)
         if self.counts or run.count < _COUNTED or handle is None or run.node is None:
             return
-        if not all(_is_quiet(child) for child in run.node.children):
+        if _has_steps(run.node) and not all(_repeats(child) for child in run.node.children):
             return
         bases = [step for step in trace.stacks[run.thread] if not step.inlined and step is not run]
         if not any(_calls(step.node, run.name) for step in bases[:-1]):
@@ -483,6 +485,17 @@ class Tracer:
         if trace.root in ended:
             return self._returned(trace)
         return self._ends(trace, ended)
+
+    def settle(self) -> bool:
+        """Close what has returned unseen, where the finalizing thread stands now. False, for a breakpoint's callback."""
+        for trace in self.open:
+            thread = next((t for t in self.debugger.threads() if t.native_id == trace.thread), None)
+            sp = self.debugger.register(thread.debugger_id, 0, "rsp") if thread is not None else None
+            stack = trace.stacks.get(trace.thread, [])
+            # Not the function that finalizes itself: its return is watched.
+            while sp is not None and len(stack) > 1 and stack[-1].sp < sp:
+                self._close(stack.pop())
+        return False
 
     def _ends(self, trace: Trace, ended: List[StepRun]) -> bool:
         """Tell whether the goal was to get to the end of one of these steps."""
@@ -652,6 +665,17 @@ class Tracer:
         if plan is not None:
             names.update(node.name for node in plan.walk())
         return names
+
+
+def _repeats(step: PlanStep) -> bool:
+    """Tell whether a step is one that runs many times in a row."""
+    row = catalogue.step_named(step.name)
+    return _is_quiet(step) or row is not None and row.repeats and not step.inlined
+
+
+def _has_steps(step: PlanStep) -> bool:
+    """Tell whether a walk stops in a step."""
+    return not all(_is_quiet(child) for child in step.children)
 
 
 def _is_quiet(step: PlanStep) -> bool:

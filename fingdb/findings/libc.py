@@ -22,7 +22,7 @@ def address_in_libc(debugger: Debugger, name: str, copied: bool = False) -> Opti
     places += [m for m in modules if os.path.basename(m.path).startswith(_NAMES)]
     for module in places:
         try:
-            symbol = open_elf(module.path).exported().get(name)
+            symbol = open_elf(module.path).find_exported(name)
         except ElfError:
             continue
         if symbol is not None and symbol.defined:
