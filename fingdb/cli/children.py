@@ -57,7 +57,9 @@ class Family:
         found: List[Dict[str, object]] = []
         for path in sorted(glob.glob(os.path.join(self._directory, "started-*")), key=os.path.getmtime):
             pid = int(path.rpartition("-")[2])
-            found.append(self._result(pid))
+            result = self._result(pid)
+            if not _became_another(result):
+                found.append(result)
         return found
 
     def _wait(self, deadline: float) -> None:
@@ -84,6 +86,15 @@ class Family:
         except OSError:
             said = ""
         return {"pid": pid, "error": "it was not followed to its end" + (f" ({said})" if said else "")}
+
+
+def _became_another(result: Dict[str, object]) -> bool:
+    """Tell whether a child was a Python by fork() only, and executed another program before anything was to be said.
+
+    Up to 3.8 that is what `subprocess` does.
+    """
+    said = any(result.get(key) for key in ("error", "findings", "steps", "verdict"))
+    return not said and result.get("python") is None
 
 
 def _need_permission() -> None:

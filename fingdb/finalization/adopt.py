@@ -36,6 +36,8 @@ def adopt(debugger: Debugger, runtime: RuntimeModule) -> List[Tuple[Trace, List[
             index for index, frame in enumerate(frames)
             if kinds.get(_function(runtime, frame) or "") in ("main", "subinterpreter")
         ]
+        # The compiler may have split the function: what it was split into calls the part with the steps, nothing else.
+        roots = [i for i in roots if not (i - 1 in roots and _function(runtime, frames[i - 1]) == _function(runtime, frames[i]))]
         for index in reversed(roots):
             inner = [r for r in roots if r < index]
             first = max(inner) + 1 if inner else 0

@@ -238,6 +238,8 @@ def test_the_verdict(python: Interpreter, name: str) -> None:
     assert (verdict["kind"], report["phase"]) == (_for(expected.kind, python), _for(expected.phase, python)), said
     after = _for(expected.after, python)
     assert finding["after_step"] in (after if isinstance(after, tuple) else (after,)), said
+    whole = [step for step in report["steps"] if step["name"] in ("Py_FinalizeEx", "_Py_Finalize")]
+    assert len(whole) <= 1, whole  # one finalization, also where the compiler has split its function
     _check_culprit(culprit, _for(expected.function, python), _for(expected.library, python), said)
     assert verdict["confidence"] == _for(expected.confidence, python), said
     if verdict["kind"] == _for(expected.kind, python):

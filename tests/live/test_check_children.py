@@ -13,7 +13,7 @@ from tests.live.check_scenarios import PROGRAMS
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
 
-pytestmark = [pytest.mark.live, pytest.mark.wide]
+pytestmark = [pytest.mark.live, pytest.mark.heavy]
 
 #: Ways to come to a process that drops a reference after its finalization. LATE is the path of that program.
 LATE = str(Path(__file__).resolve().parents[1] / "scenarios" / "late-cpp-static" / "main.py")
