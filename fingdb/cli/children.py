@@ -12,6 +12,7 @@ from typing import Dict, List, Optional
 from .errors import CliError
 from .gdb_program import find_gdb, init_file, last_words, light_options
 from .session import SIGNAL_COMMANDS
+from .shepherd import is_python
 
 #: Children may outlive the program; no longer (seconds) are they waited for.
 LINGER = 60.0
@@ -93,8 +94,11 @@ def _became_another(result: Dict[str, object]) -> bool:
 
     Up to 3.8 that is what `subprocess` does.
     """
-    said = any(result.get(key) for key in ("error", "findings", "steps", "verdict"))
-    return not said and result.get("python") is None
+    if any(result.get(key) for key in ("error", "findings", "steps", "verdict")):
+        return False
+    target = result.get("target")
+    executable = target.get("executable") if isinstance(target, dict) else None
+    return isinstance(executable, str) and not is_python(executable)
 
 
 def _need_permission() -> None:

@@ -41,7 +41,11 @@ def adopt(debugger: Debugger, runtime: RuntimeModule) -> List[Tuple[Trace, List[
         for index in reversed(roots):
             inner = [r for r in roots if r < index]
             first = max(inner) + 1 if inner else 0
-            taken = _trace(debugger, plan, runtime, thread, frames[first : index + 1], frames[index + 1 :])
+            outside = frames[index + 1 :]
+            # A frame that gdb made up for a function that jumped: it has no place on the stack, nothing returns to it.
+            while len(outside) > 1 and outside[0].sp == outside[1].sp:
+                outside = outside[1:]
+            taken = _trace(debugger, plan, runtime, thread, frames[first : index + 1], outside)
             if taken is not None:
                 found.append(taken)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any, Dict, List
@@ -90,7 +91,9 @@ def test_what_is_no_python_runs_as_ever(python: Interpreter, tmp_path: Path) -> 
     done, report = check(python, tmp_path, HEALTHY["not a Python"])
     assert done.stdout == b"b'x\\n' 768\n2\n"
     assert done.returncode == 0
-    assert report["children"] == []
+    # 3.8 forks, and the child that finds no program to execute ends as the Python that it was.
+    forked = [child for child in report["children"] if child["target"]["executable"] == os.path.realpath(python.path)]
+    assert report["children"] == forked and len(forked) <= (1 if python.version[:2] == (3, 8) else 0)
 
 
 def test_a_child_that_outlives_the_program_is_let_go(python: Interpreter, tmp_path: Path) -> None:
