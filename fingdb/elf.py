@@ -11,7 +11,7 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 SHT_SYMTAB, SHT_RELA, SHT_DYNAMIC, SHT_NOTE, SHT_NOBITS, SHT_DYNSYM = 2, 4, 6, 7, 8, 11
@@ -187,25 +187,16 @@ class ElfFile:
 
     def defines(self, name: str) -> bool:
         """Tell whether one of the file's own symbol tables defines ``name``, without reading them whole."""
-        needle = b"\0" + name.encode() + b"\0"
-        for section in self.sections:
-            if section.type not in (SHT_SYMTAB, SHT_DYNSYM) or not section.present:
-                continue
-            if section.link >= len(self.sections):
-                continue
-            strings = self.sections[section.link]
-            at = self._data.find(needle, strings.offset, strings.offset + strings.size)
-            if at < 0:
-                continue
-            if self._defined_at(section, at + 1 - strings.offset) is not None:
-                return True
-        return False
+        return self._find_defined(name, (SHT_SYMTAB, SHT_DYNSYM)) is not None
 
     def find_exported(self, name: str) -> Optional[ElfSymbol]:
         """Return the defined symbol ``name`` of the dynamic table without reading all of it, None if there is none."""
+        return self._find_defined(name, (SHT_DYNSYM,))
+
+    def _find_defined(self, name: str, kinds: Tuple[int, ...]) -> Optional[ElfSymbol]:
         needle = name.encode() + b"\0"
         for section in self.sections:
-            if section.type != SHT_DYNSYM or not section.present or section.link >= len(self.sections):
+            if section.type not in kinds or not section.present or section.link >= len(self.sections):
                 continue
             strings = self.sections[section.link]
             end = strings.offset + strings.size
@@ -261,8 +252,9 @@ class ElfFile:
                     found.setdefault(symbol.name, symbol)
         return found
 
+    @cached_property
     def imported(self) -> FrozenSet[str]:
-        """Return the names that the file is linked with and does not define (undefined in its dynamic table)."""
+        """The names that the file is linked with and does not define (undefined in its dynamic table)."""
         return frozenset(
             symbol.name
             for section in self.sections if section.type == SHT_DYNSYM and section.present

@@ -117,20 +117,26 @@ def bare(python: Interpreter, program: Sequence[str]) -> List[str]:
     return [*GDB, "-ex", "run", "--args", python.path, *program]
 
 
-def fingdb_run(python: Interpreter, program: Sequence[str]) -> List[str]:
-    """Return the command of `fingdb run`."""
-    return [str(ROOT / "scripts" / "fingdb"), "run", "-o", os.devnull, "--", python.path, *program]
+def fingdb(subcommand: str, python: Interpreter, program: Sequence[str]) -> List[str]:
+    """Return the command of `fingdb run` or `fingdb check`."""
+    return [str(ROOT / "scripts" / "fingdb"), subcommand, "-o", os.devnull, "--", python.path, *program]
+
+
+def against_gdb(
+    subcommand: str, python: Interpreter, program: Sequence[str], cache: Path, what: str, bar: float,
+    pairs: int, warm: int = 1,
+) -> Row:
+    """Return the row of a fingdb command that knows the build, after ``warm`` runs, beside bare gdb."""
+    ours = fingdb(subcommand, python, program)
+    for _ in range(warm):
+        run(ours, cache)
+    times = side_by_side(lambda: run(bare(python, program), cache), lambda: run(ours, cache), pairs)
+    return Row(python.label, what, *times, bar)
 
 
 def bench_known(python: Interpreter, pairs: int, cache: Path) -> Row:
     """`fingdb run` when the build is known."""
-    program = ("-c", "pass")
-    for _ in range(2):
-        run(fingdb_run(python, program), cache)
-    times = side_by_side(
-        lambda: run(bare(python, program), cache), lambda: run(fingdb_run(python, program), cache), pairs
-    )
-    return Row(python.label, "fingdb run, build known / gdb run", *times, 1.5)
+    return against_gdb("run", python, ("-c", "pass"), cache, "fingdb run, build known / gdb run", 1.5, pairs, warm=2)
 
 
 def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
@@ -139,7 +145,7 @@ def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
     fresh = (cache / f"fresh-{python.label}-{n}" for n in range(1000))
     times = side_by_side(
         lambda: run(bare(python, program), cache),
-        lambda: run(fingdb_run(python, program), next(fresh)),
+        lambda: run(fingdb("run", python, program), next(fresh)),
         max(3, pairs // 2),
     )
     return Row(python.label, "fingdb run, first time / gdb run", *times, 4.0)
@@ -148,39 +154,19 @@ def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
 def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
     """A program that loads many extension modules and computes: nothing to pay before finalization."""
     program = ("-c", COMPUTE % loops)
-    run(fingdb_run(python, program), cache)
-    times = side_by_side(
-        lambda: run(bare(python, program), cache),
-        lambda: run(fingdb_run(python, program), cache),
-        max(2, pairs // 3),
-    )
-    return Row(python.label, "50 extension modules and computing", *times, 1.02)
-
-
-def fingdb_check(python: Interpreter, program: Sequence[str]) -> List[str]:
-    """Return the command of `fingdb check`."""
-    return [str(ROOT / "scripts" / "fingdb"), "check", "-o", os.devnull, "--", python.path, *program]
+    return against_gdb("run", python, program, cache, "50 extension modules and computing", 1.02, max(2, pairs // 3))
 
 
 def bench_check(python: Interpreter, pairs: int, cache: Path) -> Row:
     """`fingdb check` when the build is known."""
-    program = ("-c", "pass")
-    for _ in range(2):
-        run(fingdb_check(python, program), cache)
-    times = side_by_side(
-        lambda: run(bare(python, program), cache), lambda: run(fingdb_check(python, program), cache), max(3, pairs // 2)
-    )
-    return Row(python.label, "fingdb check, build known / gdb run", *times, 2.5)
+    what = "fingdb check, build known / gdb run"
+    return against_gdb("check", python, ("-c", "pass"), cache, what, 2.5, max(3, pairs // 2), warm=2)
 
 
 def bench_allocate(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
     """`fingdb check` of a program that allocates before it ends."""
-    program = ("-c", ALLOCATE % (loops // 10))
-    run(fingdb_check(python, program), cache)
-    times = side_by_side(
-        lambda: run(bare(python, program), cache), lambda: run(fingdb_check(python, program), cache), max(2, pairs // 3)
-    )
-    return Row(python.label, "fingdb check of a program that allocates", *times, 1.05)
+    program, what = ("-c", ALLOCATE % (loops // 10)), "fingdb check of a program that allocates"
+    return against_gdb("check", python, program, cache, what, 1.05, max(2, pairs // 3))
 
 
 def core_of(python: Interpreter, directory: Path, filled: int) -> Optional[Path]:

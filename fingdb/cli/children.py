@@ -10,7 +10,7 @@ import time
 from typing import Dict, List, Optional
 
 from .errors import CliError
-from .gdb_program import find_gdb, init_file, last_words, light_options
+from .gdb_program import INDEX_CACHE, find_gdb, init_file, last_words, light_options
 from .session import SIGNAL_COMMANDS
 from .shepherd import is_python
 
@@ -34,7 +34,7 @@ class Family:
             "mode": "check", "until": self._end, "pid": "@PID@", "result": os.path.join(self._directory, "child-@PID@.json"),
             "follow": self.request(),
         }  # fmt: skip
-        command = [find_gdb(gdb), "-nx", "-q", "-batch", *light_options(), "-iex", "set index-cache enabled on"]
+        command = [find_gdb(gdb), "-nx", "-q", "-batch", *light_options(), *INDEX_CACHE]
         command += ["-x", init_file()]
         for line in SIGNAL_COMMANDS:
             command += ["-ex", line]

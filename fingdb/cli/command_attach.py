@@ -11,7 +11,7 @@ from ..report.escape import printable
 from .arguments import Parser, add_gdb_option, seconds
 from .command_core import exit_status
 from .errors import CliError
-from .gdb_program import find_gdb
+from .gdb_program import INDEX_CACHE, find_gdb
 from .look import Look, look
 from .output import Destination
 from .process import Process, deleted_libraries, executable, may_be_python, process, root, why_refused
@@ -87,7 +87,7 @@ def _tracer(pid: int) -> str:
 
 
 def _look(found: Process, gdb: str, timeout: float, meanwhile: Callable[[], None]) -> Dict[str, object]:
-    options = ["-iex", "set index-cache enabled on"]
+    options = [*INDEX_CACHE]
     before = root(found.pid)
     if before:
         options += ["-iex", f"set sysroot {before}"]

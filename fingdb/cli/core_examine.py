@@ -11,6 +11,7 @@ from .core_file import CoreFile
 from .core_program import Surroundings, find_files
 from .decompress import first_bytes, format_of, unpack
 from .errors import CliError
+from .gdb_program import INDEX_CACHE
 from .look import look
 from .temporary import temporary_directory
 
@@ -18,7 +19,6 @@ from .temporary import temporary_directory
 TIMEOUT = 120.0
 
 #: gdb reads the debug information (a verdict wants arguments and source lines) from an index that it keeps.
-_WITH_INDEX = ("-iex", "set index-cache enabled on")
 
 
 @dataclass
@@ -66,7 +66,7 @@ def _examine(
             "doubts": files.doubts,
             "damaged": files.damaged,
         }
-        what = [*_WITH_INDEX, *files.gdb_options, "-c", os.path.abspath(file), files.executable]
+        what = [*INDEX_CACHE, *files.gdb_options, "-c", os.path.abspath(file), files.executable]
         result = look(
             options.gdb,
             what,

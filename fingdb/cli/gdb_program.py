@@ -57,6 +57,10 @@ _NO_CORE_OF_GDB = ("-iex", "maint set internal-error corefile no", "-iex", "main
 _INTERNAL_ERROR = "internal-error: "
 
 
+#: gdb keeps its index of debug information: worth it where stacks are read.
+INDEX_CACHE = ("-iex", "set index-cache enabled on")
+
+
 def light_options() -> List[str]:
     """Return options that keep gdb's start short and its log free of what is not about the program."""
     return ["-iex", "set debuginfod enabled off", *NO_PYTHON_GDB_PY, *_NO_CORE_OF_GDB]

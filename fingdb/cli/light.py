@@ -11,6 +11,8 @@ import json
 import os
 from typing import Dict, List, Optional
 
+from .gdb_program import INDEX_CACHE
+
 #: Sections of the cache that a run cannot do without when gdb reads no debug information.
 SECTIONS = ("plan", "fields")
 FORMAT = 1
@@ -22,7 +24,7 @@ def options_for(executable: str, stacks: bool = False) -> List[str]:
     ``stacks`` says that C stacks will be wanted: ``-readnever`` leaves out what unwinding needs as well.
     """
     if stacks:
-        return ["-iex", "set index-cache enabled on"]
+        return [*INDEX_CACHE]
     # gdb's own index takes longer to write than it saves: once the build is known it is not needed here.
     return ["-readnever"] if _is_known(executable) else []
 

@@ -163,13 +163,11 @@ class Walk:
 
     def interrupt(self) -> None:
         """Stop the program from a timer's thread: gdb takes a SIGTRAP that nobody expects for a stop."""
-        import signal
-
         self.timed_out = True
         pid = self.session.tracer.pid
         if pid:
             try:
-                os.kill(pid, signal.SIGTRAP)
+                os.kill(pid, signals.SIGTRAP)
             except OSError:
                 pass
 

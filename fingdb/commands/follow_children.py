@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, Dict, List
 
 from ..debugger.interface import DebuggerError
+from .batch import start_thread
 
 #: What leads a process; run by the Python that runs fingdb's launcher.
 SHEPHERD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli", "shepherd.py")
@@ -52,7 +53,7 @@ def when_told(directory: str, until: float, stop: Callable[[], None]) -> None:
             time.sleep(0.1)
         stop()
 
-    threading.Thread(target=wait, daemon=True).start()
+    start_thread(threading.Thread(target=wait, daemon=True))
 
 
 def attach(pid: int) -> None:

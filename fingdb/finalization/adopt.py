@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Set, Tuple
 
-from ..debugger.interface import Debugger, MemoryFault, NativeThread
+from ..debugger.interface import Debugger, DebuggerError, NativeThread
 from ..model.phase import Phase
 from ..model.plan import Plan, PlanStep
 from ..model.report import NativeFrame
@@ -128,13 +128,12 @@ def _jumps(debugger: Debugger, bias: int, node: PlanStep) -> Set[int]:
     """
     found: Set[int] = set()
     for step in node.walk():
-        for start, _end in step.sites if not step.inlined else ():
+        for start, end in step.sites if not step.inlined else ():
             try:
-                code = debugger.read(start + bias, 2)
-            except MemoryFault:
+                code = debugger.disassemble(start + bias, end + bias)
+            except DebuggerError:
                 continue
-            # x86-64: jmp, and conditional jumps, near and short.
-            if code[0] in (0xE9, 0xEB) or code[0] & 0xF0 == 0x70 or code[0] == 0x0F and code[1] & 0xF0 == 0x80:
+            if any(instruction.flow in ("jump", "branch") for instruction in code):
                 found.add(start)
     return found
 

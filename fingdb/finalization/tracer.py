@@ -492,9 +492,10 @@ class Tracer:
             thread = next((t for t in self.debugger.threads() if t.native_id == trace.thread), None)
             sp = self.debugger.register(thread.debugger_id, 0, "rsp") if thread is not None else None
             stack = trace.stacks.get(trace.thread, [])
-            # Not the function that finalizes itself: its return is watched.
-            while sp is not None and len(stack) > 1 and stack[-1].sp < sp:
-                self._close(stack.pop())
+            if sp is not None:
+                inner = stack[1:]  # not the function that finalizes itself: its return is watched
+                self._unwind(trace, inner, sp)
+                stack[1:] = inner
         return False
 
     def _ends(self, trace: Trace, ended: List[StepRun]) -> bool:

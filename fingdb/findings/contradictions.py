@@ -18,7 +18,7 @@ from .case import Case, Task
 from .core_table import table_problems
 from .culprit import NO_FILE
 from .judgement import Judgement
-from .operands import reach
+from .operands import Reach, reach
 from .standing import Standing
 
 #: An access may be that much longer than its first byte, or begin a little before what failed.
@@ -90,8 +90,7 @@ def _fault(case: Case, signal: SignalInfo, task: Task, pc: int, address: int) ->
         return ""  # the fetch of the instruction itself
     if case.mappings.ranges and not case.mappings.may_hold_code(pc):
         return f"{said}, but the thread runs at {pc:#x}, where no code can be"
-    code = _bytes(case, pc, _LONGEST)
-    touched = reach(code, pc, lambda name: case.debugger.register(task.native.debugger_id, 0, name)) if code else None
+    touched = _touched(case, task, pc)
     if touched is None or any(_near(address, first) for first in touched.addresses):
         return ""
     where = " or ".join(f"{first:#x}" for first in touched.addresses)
@@ -100,14 +99,19 @@ def _fault(case: Case, signal: SignalInfo, task: Task, pc: int, address: int) ->
     )
 
 
+def _touched(case: Case, task: Task, pc: int) -> Optional[Reach]:
+    """Return what memory the instruction at a thread's ``pc`` is for, None if that cannot be told."""
+    code = _bytes(case, pc, _LONGEST)
+    return reach(code, pc, lambda name: case.debugger.register(task.native.debugger_id, 0, name)) if code else None
+
+
 def _near(address: int, first: int) -> bool:
     return -_WIDTH <= address - first < _WIDTH or address % _PAGE == 0 and 0 <= address - first < _PAGE
 
 
 def _not_canonical(case: Case, task: Task, pc: int) -> str:
     """Return why a general protection fault (no address is told) cannot be of the instruction, "" if it can."""
-    code = _bytes(case, pc, _LONGEST)
-    touched = reach(code, pc, lambda name: case.debugger.register(task.native.debugger_id, 0, name)) if code else None
+    touched = _touched(case, task, pc)
     if touched is None or not touched.plain or not touched.addresses:
         return ""
     if any(_CANONICAL - _WIDTH <= first < (1 << 64) - _CANONICAL for first in touched.addresses):

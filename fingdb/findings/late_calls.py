@@ -52,7 +52,7 @@ def reachable(debugger: Debugger, runtime: RuntimeModule) -> Tuple[List[Tuple[in
     for module in debugger.modules():
         if module.path != runtime.module.path:
             try:
-                names = open_elf(module.path).imported()
+                names = open_elf(module.path).imported
             except ElfError:
                 by_name = True  # nobody knows
                 continue

@@ -53,7 +53,7 @@ def stale_state(case: Case, task: Task, blame: Blame, null: bool) -> Optional[St
         given = _bad_argument(case, task, api)
         if not given:
             return None  # the call failed for reasons of CPython's own
-    asked, _looked_up = _state_calls(case, own)
+    asked = _state_calls(case, own)[0]
     if asked:
         return Stale(_sentence(asked, given), CERTAIN if null or given else LIKELY, [])
     names = null_globals(case.debugger, own[0])

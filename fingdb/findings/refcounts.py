@@ -212,26 +212,24 @@ def _spoiled_from_outside(case: Case, address: int) -> bool:
 
     Blocks that were freed and serve something else now may hold anything, but are filled from their beginning.
     """
-    block = block_at(case.python.memory, address) if case.python is not None else None
+    if case.python is None:
+        return False
+    memory = case.python.memory
+    block = block_at(memory, address)
     if block is None or not 0 <= address - block.start <= _BEFORE_OBJECT:
         return False
     try:
         start = block.start
-        if not all(map(_is_filling, _words(case, start, address + 16))):
+        if not all(map(_is_filling, memory.array(start, (address + 16 - start) // 8))):
             return False
         for _ in range(_MOST_BLOCKS):
             start -= block.size
-            head, *_inner, last = _words(case, start, start + block.size)
+            head, *_inner, last = memory.array(start, block.size // 8)
             if not _is_filling(head):
                 return _is_filling(last)
     except MemoryFault:
         pass
     return False
-
-
-def _words(case: Case, start: int, end: int) -> List[int]:
-    data = case.debugger.read(start, end - start)
-    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
 def _is_filling(value: int) -> bool:

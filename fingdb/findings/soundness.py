@@ -20,10 +20,11 @@ def temper(case: Case, standing: Standing, judgement: Judgement) -> List[str]:
 
 def _signs(case: Case, standing: Standing, judgement: Judgement) -> List[str]:
     signs: List[str] = []
-    for task in _concerned(case, standing, judgement):
+    tasks = _concerned(case, standing, judgement)
+    for task in tasks:
         if not case.is_complete(task):
             signs.append(f"the stack of {task.name} breaks off before its end: what called the last frame is not known")
-    signs.extend(contradictions(case, standing, judgement, _concerned(case, standing, judgement)))
+    signs.extend(contradictions(case, standing, judgement, tasks))
     for interpreter in case.interpreters:
         signs.extend(interpreter.problems)
         for thread in interpreter.threads:

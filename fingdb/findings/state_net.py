@@ -16,6 +16,7 @@ from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
 from ..finalization.trace import Trace
+from ..memory import Memory
 from ..model.report import Culprit, Finding, ObjectRef
 from . import advice
 from .culprit import RUNTIME, STDLIB
@@ -32,6 +33,7 @@ OF_MODULES = (
 OF_TYPES = ("PyType_GetModuleState", "PyType_GetModule", "PyType_GetModuleByDef")
 #: So often one of them is looked at in vain: modules ask for their state whenever they are traversed.
 PATIENCE = 3000
+_LONGEST_NAME = 256
 #: Structure, member, and where that is in the stable ABI: for builds without debug information.
 _DEALLOC = ("PyTypeObject", "tp_dealloc", 48)
 _MRO = ("PyTypeObject", "tp_mro", 344)
@@ -112,10 +114,9 @@ class StateNet:
             definition = self._word(module, _DEF)
             if not definition:
                 return False  # without C code
-            stack = self._trace.stacks.get(hit.native_id) or [self._trace.root]
             self._dead[module] = Death(
                 module, self._text(self._word(definition, _DEF_NAME)), self._debugger.module_at(definition),
-                stack[-1].name, self._trace.begun,
+                self._step(hit), self._trace.begun,
             )  # fmt: skip
         except DebuggerError:
             pass
@@ -223,7 +224,4 @@ class StateNet:
 
     def _text(self, address: int) -> str:
         """Return the C string at an address. Raises DebuggerError."""
-        raw = b""
-        while b"\0" not in raw and len(raw) < 256:
-            raw += self._debugger.read(address + len(raw), 16)
-        return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+        return Memory(self._debugger).cstring(address, _LONGEST_NAME).decode("utf-8", "replace")
