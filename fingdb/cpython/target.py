@@ -55,6 +55,8 @@ class PythonTarget:
         self._slots: Dict[str, Optional[Tuple[int, int, bool, int, int]]] = {}
         self.type_flags: Dict[int, int] = {}
         self.type_names: Dict[int, str] = {}
+        #: Addresses of static variables in the runtime's file, by name: see `statics`.
+        self.statics: Optional[Dict[str, int]] = None
         #: Told from time to time how many objects a walk over a list has come by.
         self.walked: Callable[[int], None] = _nothing
         self._seen = self.memory.generation

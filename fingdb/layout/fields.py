@@ -90,6 +90,28 @@ ROWS.update(_rows(("struct gc_generation",), "generation", {
 }))
 ROWS.update(_rows(("PyGC_Head",), "gc_head", {"next": "_gc_next", "prev": "_gc_prev"}))
 
+# pymalloc. Up to 3.11 its state is in static variables (`cpython.statics`), later in a structure: in each
+# interpreter (3.12), or behind a pointer of each (from 3.13), which share the main one's unless they have a GIL of their own.
+ROWS.update(_rows(("_PyRuntimeState",), "runtime", {"main_interpreter": "_main_interpreter"}, scalar=False))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {"obmalloc": "obmalloc"}))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {"own_obmalloc": "obmalloc"}, scalar=False))
+ROWS.update(_rows(("struct _obmalloc_state",), "obmalloc", {
+    "arenas": "mgmt.arenas",
+    "maxarenas": "mgmt.maxarenas",
+    "raw_allocated_blocks": "mgmt.raw_allocated_blocks",
+}))
+ROWS.update(_rows(("struct arena_object",), "arena", {
+    "address": "address",
+    "pool_address": "pool_address",
+}))
+ROWS.update(_rows(("struct pool_header",), "pool", {
+    "count": "ref.count",
+    "freeblock": "freeblock",
+    "szidx": "szidx",
+    "nextoffset": "nextoffset",
+    "maxnextoffset": "maxnextoffset",
+}))
+
 ROWS.update(_rows(("PyThreadState",), "thread", {
     "next": "next",
     "interp": "interp",
@@ -154,6 +176,7 @@ ROWS.update(_rows(("PyTypeObject",), "type", {
     "name": "tp_name",
     "flags": "tp_flags",
     "basicsize": "tp_basicsize",
+    "itemsize": "tp_itemsize",
     "dictoffset": "tp_dictoffset",
     "base": "tp_base",
 }))
@@ -203,6 +226,8 @@ SIZES: Dict[str, Tuple[str, ...]] = {
     "object": ("PyObject",),
     "gc_head": ("PyGC_Head",),
     "generation": ("struct gc_generation",),
+    "arena": ("struct arena_object",),
+    "pool": ("struct pool_header",),
     "str.ascii": ("PyASCIIObject",),
     "str.compact": ("PyCompactUnicodeObject",),
     "dict_entry": ("PyDictKeyEntry",),

@@ -11,7 +11,8 @@ import pytest
 
 from fingdb.cpython import attributes, dicts, objects
 from fingdb.cpython.frame import python_stack
-from fingdb.cpython.gc import ListWalk, read_gc
+from fingdb.cpython.gc import read_gc
+from fingdb.cpython.heap.walk import walk_list
 from fingdb.cpython.interpreter import read_interpreters
 from fingdb.cpython.modules import read_modules
 from fingdb.cpython.quick import quick_state
@@ -235,7 +236,7 @@ def broken_list(fake: FakeCPython, count: int, last: int) -> int:
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_broken_lists_end(fake: FakeCPython, count: int, last: int) -> None:
     head = broken_list(fake, count, last)
-    walk = ListWalk(fake.target, head, most=10_000_000)
+    walk = walk_list(fake.target, head, most=10_000_000)
     assert walk.problem
     read = read_gc(fake.target, fake.interpreter)
     assert [g.objects for g in read.generations] == [0, -1, 0]
@@ -245,11 +246,13 @@ def test_broken_lists_end(fake: FakeCPython, count: int, last: int) -> None:
 def test_long_lists_are_cut_off_and_can_be_interrupted(fake: FakeCPython) -> None:
     head = fake.gc_heads()[0]
     fake.link(head, [fake.tracked(fake.type("list")) for _ in range(100)])
-    walk = ListWalk(fake.target, head, most=60)
-    assert walk.count == 60 and walk.problem is not None and "longer" in walk.problem
+    walk = walk_list(fake.target, head, most=60)
+    assert len(walk.nodes) == 60 and walk.problem is not None and "longer" in walk.problem
+    fake.debugger.interrupted = True
+    assert walk_list(fake.target, head).interrupted
     fake.debugger.interrupted = True
     with pytest.raises(Interrupted):
-        ListWalk(fake.target, head)
+        read_gc(fake.target, fake.interpreter)
 
 
 def test_lists_before_the_collector_is_initialized(fake: FakeCPython) -> None:

@@ -1,0 +1,47 @@
+"""Which lists a collector has: the generations' and that of frozen objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List
+
+from .. import generations
+from ..target import PythonTarget, Unreadable
+from .records import PERMANENT
+
+
+@dataclass(frozen=True)
+class GcList:
+    """A list of the collector: the address of its head, and its generation as `records.GcObjects` numbers it."""
+
+    head: int
+    generation: int
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return "frozen objects" if self.generation == PERMANENT else f"generation {self.generation}"
+
+
+def gc_lists(target: PythonTarget, interpreter: int, problems: List[str]) -> List[GcList]:
+    """Return the lists of an interpreter's collector, none (and a problem) where they cannot be found. Never raises."""
+    state = generations.state_of(target, interpreter)
+    if state is None:
+        problems.append("this build does not tell where the collector's state lies")
+        return []
+    if target.build.free_threaded:
+        problems.append("a free-threaded build keeps no lists of its objects")
+        return []
+    try:
+        places = generations.generations(target, state)
+    except Unreadable as error:
+        problems.append(f"the state of the collector cannot be read: {error}")
+        return []
+    if not places:
+        problems.append("without debug information the lists of the collector cannot be found")
+        return []
+    lists = [GcList(place.head, place.index) for place in places]
+    permanent = generations.permanent_head(target, state)
+    if permanent is not None:
+        lists.append(GcList(permanent, PERMANENT))
+    return lists
