@@ -87,7 +87,8 @@ def used_blocks(target: PythonTarget) -> Blocks:
         found.problems.append(f"{found.damaged - _TOLD} more pools of pymalloc are damaged")
     partial = found.interrupted or bool(found.damaged) or not complete
     header = _debug_header(target, found.starts)
-    return Blocks(found.starts, found.sizes, header, large_blocks(target), partial, found.problems, found.interrupted)
+    large = large_blocks(target, None if partial else len(found.starts))
+    return Blocks(found.starts, found.sizes, header, large, partial, found.problems, found.interrupted)
 
 
 # -- the state ------------------------------------------------------------------------------------
@@ -127,9 +128,18 @@ def _state_at(target: PythonTarget, place: int) -> Optional[State]:
     return State(place + arenas.offset, place + most.offset, None if raw is None else place + raw.offset)
 
 
-def large_blocks(target: PythonTarget) -> Optional[int]:
-    """Return how many blocks pymalloc got from malloc for being too large, None where it does not count them. Never raises."""
+def large_blocks(target: PythonTarget, small: Optional[int]) -> Optional[int]:
+    """Return how many blocks pymalloc got from malloc for being too large, None where that is not known. Never raises.
+
+    ``small`` is the number of its own blocks: 3.8 counts these and the large ones in one number.
+    """
     total: Optional[int] = None
+    every = static_address(target, "_Py_AllocatedBlocks")
+    if every is not None:
+        try:
+            return None if small is None else target.memory.integer(every, target.memory.pointer_size, True) - small
+        except MemoryFault:
+            return None
     for state in states(target):
         if state.raw_blocks is not None:
             try:
