@@ -11,13 +11,14 @@ from typing import List
 from .arguments import Parser, add_gdb_option
 from .errors import CliError
 from .gdb_program import explain_failure, find_gdb, gdb_environment, init_file, last_words, light_options
-from .program import resolve
+from .which_python import interpreter
 
 _USAGE = "[--json] [--gdb PATH] [PYTHON]"
 
 _DESCRIPTION = """\
 List the steps of finalization of an interpreter in order, with their phases and what each of them ends.
-The interpreter is not run: its code tells. PYTHON is a name on PATH or a path (default: python3), or a libpython."""
+The interpreter is not run: its code tells. PYTHON is a path, a name on PATH (default: python3), a libpython, or
+a version (3.12, 3.11.2-debian: the names that `fingdb doctor` lists)."""
 
 
 def run(arguments: List[str]) -> int:
@@ -27,7 +28,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("--json", action="store_true", help="as a JSON document")
     add_gdb_option(parser)
     options = parser.parse_args(arguments)
-    path = _interpreter(options.python)
+    path = interpreter(options.python)
     gdb = find_gdb(options.gdb)
     words = ["pyfin", "plan", *(["--json"] if options.json else []), shlex.quote(path)]
     command = [gdb, "-nx", "-q", "-batch", *light_options(), *_terminal(), "-x", init_file()]
@@ -46,29 +47,6 @@ def run(arguments: List[str]) -> int:
     if done.returncode:
         raise CliError(last_words(said) if done.returncode == 1 and said else explain_failure(gdb, said))
     return 0
-
-
-def _interpreter(name: str) -> str:
-    """Return the file to look at. A script (a version manager's shim) is asked for what it starts."""
-    if "/" in name and os.path.isfile(name) and not os.access(name, os.X_OK):
-        return os.path.abspath(name)  # a library
-    launch = resolve([name], os.environb)
-    if len(launch.elf_argv) == 1:
-        return launch.elf  # no script on the way
-    try:
-        done = subprocess.run(
-            [name, "-c", "import sys; print(sys.executable)"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        done = None
-    path = os.fsdecode(done.stdout.rstrip(b"\n")) if done is not None and done.returncode == 0 else ""
-    if not os.path.isfile(path):
-        raise CliError(f"{name} is a script, and does not tell which Python it starts; give the Python itself")
-    return path
 
 
 def _terminal() -> List[str]:

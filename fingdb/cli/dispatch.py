@@ -17,6 +17,7 @@ COMMANDS: Dict[str, Tuple[str, str]] = {
     "attach": ("command_attach", "say why a running process does not end"),
     "gdb": ("command_gdb", "open a gdb session on a program with the `pyfin` commands ready"),
     "plan": ("command_plan", "list the shutdown steps of a Python interpreter without running it"),
+    "compare": ("command_compare", "put the steps of two interpreters, or of two recorded runs, side by side"),
     "demo": ("command_demo", "show fingdb at its job on a small program"),
     "doctor": ("command_doctor", "say what this machine has, lacks, and how to mend it"),
 }
@@ -86,7 +87,8 @@ def help_text() -> str:
         "  2        fingdb could not do the job; one sentence on standard error says why",
         "  1        there are findings of severity warning or error",
         "  0        otherwise",
-        "  `fingdb run` passes on the status of the program itself, in place of 0 and 1",
+        "  `fingdb run` passes on the status of the program itself, in place of 0 and 1; `fingdb compare` is like diff:",
+        "  1 says that the order of the steps differs",
         "",
         "environment:",
         "  FINGDB_GDB     the gdb to use (default: the first `gdb` on PATH)",

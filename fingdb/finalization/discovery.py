@@ -18,7 +18,7 @@ from ..model.plan import Plan, PlanStep
 from . import catalogue
 from .flow import NO_RETURN, in_execution_order, ways_to
 from .functions import Functions, base_name, is_cold
-from .step_order import in_order_of_ways
+from .step_order import alternatives, in_order_of_ways
 
 #: Steps inside steps are followed to this depth; CPython's nest to six.
 MAX_DEPTH = 10
@@ -263,6 +263,7 @@ class _BodyReader:
     def finish(self, ordered: List[Instruction]) -> List[_Found]:
         """Return the steps of the function, each inlined one placed where its main part begins."""
         self._settle(self.steps)
+        join_copies(self.steps, self._ways, self._bias)
         self._sort(self.steps, ordered)
         return self.steps
 
@@ -318,6 +319,23 @@ class _BodyReader:
             if not any(start <= source - self._bias < end for start, end in step.sites):
                 return True
         return False
+
+
+def join_copies(siblings: List[_Found], ways: Dict[int, List[int]], bias: int) -> None:
+    """Make one step of calls to the same function of which a process makes only one, whichever way it goes."""
+    for step in siblings:
+        join_copies(step.children, ways, bias)
+    called: Dict[str, List[_Found]] = {}
+    for step in siblings:
+        if step.callee is not None:
+            called.setdefault(step.callee.name, []).append(step)
+    for same in (steps for steps in called.values() if len(steps) > 1):
+        for group in alternatives([[start + bias for start, _ in step.sites] for step in same], ways):
+            # By then each of the ways has come to it.
+            last = max((same[index] for index in group), key=lambda step: step.order)
+            last.sites = sorted(site for index in group for site in same[index].sites)
+            merged = [same[index] for index in group if same[index] is not last]
+            siblings[:] = [step for step in siblings if not any(step is other for other in merged)]
 
 
 def _compress(ordered: List[Instruction], bias: int) -> List[Tuple[int, int, int]]:

@@ -39,6 +39,37 @@ def in_order_of_ways(
     return _sorted(behind, first)
 
 
+def alternatives(places: Sequence[Sequence[int]], ways: Dict[int, List[int]]) -> List[List[int]]:
+    """Return groups of indices of places of which one run of a function passes one at most.
+
+    Each of ``places`` is a list of addresses of instructions. Two of them exclude each other when no way leads from
+    either to the other. Groups of one are left out; a place is in one group at most.
+    """
+    starts = [set(addresses) for addresses in places]
+    leading = [_leading_to(addresses, ways) for addresses in places]
+    groups: List[List[int]] = []
+    for index in range(len(places)):
+        for group in groups:
+            if not any(leading[index] & starts[other] or leading[other] & starts[index] for other in group):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    return [group for group in groups if len(group) > 1]
+
+
+def _leading_to(addresses: Sequence[int], ways: Dict[int, List[int]]) -> Set[int]:
+    """Return the instructions from which the flow can come to one of the addresses."""
+    reached: Set[int] = set()
+    waiting = [source for address in addresses for source in ways.get(address, ())]
+    while waiting:
+        address = waiting.pop()
+        if address not in reached:
+            reached.add(address)
+            waiting.extend(ways.get(address, ()))
+    return reached
+
+
 def _before(address: int, here: int, step_at: Dict[int, int], ways: Dict[int, List[int]]) -> Set[int]:
     """Return the steps from which the flow comes to an instruction without another step between."""
     found: Set[int] = set()

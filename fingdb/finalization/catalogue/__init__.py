@@ -21,6 +21,7 @@ __all__ = [
     "base_name",
     "callable_after_finalize",
     "called_by_pointer",
+    "identity",
     "is_step",
     "roots",
     "step",
@@ -64,6 +65,16 @@ def step(key: str) -> Optional[Step]:
 def step_named(function: str) -> Optional[Step]:
     """Return the row of a function by any of its names, compiler suffixes ignored; None if unknown."""
     return _BY_NAME.get(base_name(function))
+
+
+def identity(function: str) -> str:
+    """Return what a step is called in every version: the key of its oldest row, or its name if it has none."""
+    row = step_named(function)
+    if row is None:
+        return base_name(function)
+    while row.continues is not None:
+        row = _BY_KEY[row.continues]
+    return row.key
 
 
 @lru_cache(maxsize=1 << 14)

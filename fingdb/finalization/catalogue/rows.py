@@ -42,6 +42,8 @@ class Step:
     called_through: Tuple[str, ...] = ()
     #: Functions that a root may be inlined into: look for it there when it has no code of its own.
     hosts: Tuple[str, ...] = ()
+    #: Key of the row of older versions that this one goes on with: the same step, with another effect.
+    continues: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         # 3.13 made Py_FinalizeEx and Py_Finalize wrappers of this static function.
         key="_Py_Finalize",
+        continues="Py_FinalizeEx",
         names=("_Py_Finalize",),
         root="main",
         since=(3, 13),

@@ -195,6 +195,7 @@ STEPS: Tuple[Step, ...] = (
     ),
     Step(
         key="_PyLong_Fini",
+        continues="PyLong_Fini",
         names=("_PyLong_Fini",),
         ends="small-ints",
         since=(3, 9),
