@@ -128,6 +128,19 @@ ADDR is a number. Knows live objects, types, freed blocks of pymalloc and the de
 thread states, module state, and the libraries and stacks of the process.""",
     ),
     Entry(
+        "object",
+        "object",
+        """Show one object: type, reference count, generation, value, and what it refers to by member, key or index.
+
+Usage: pyfin object ADDR [--limit N] [--all] [--json]
+A reference without a word in the column HOW is one that the collector visits.
+  held      owned, and not visited by the type's tp_traverse
+  borrowed  a pointer that owns nothing
+  shown     visited here, owned by another object
+  assumed   owned by an object of a C type; whether it is visited only its tp_traverse knows
+  guessed   a word that is the address of an object, in a structure that nobody describes""",
+    ),
+    Entry(
         "touches",
         "touches",
         """List what was touched after its end, so far.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Optional
 
 from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError, TargetKind
 from ..findings.whatis import Lookup, WhatIs
 from ..report.escape import printable
+from .addresses import address
 from .arguments import parser
 from .base import Command, split
 from .summary import print_json
-
-_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")
 
 
 class WhatIsCommand(Command):
@@ -25,7 +23,7 @@ class WhatIsCommand(Command):
         arguments.add_argument("address", nargs="+")
         arguments.add_argument("--json", action="store_true")
         options = arguments.parse_args(split(words))
-        addresses = [_address(text) for text in options.address]
+        addresses = [address(text) for text in options.address]
         if self.session.debugger.target().kind not in (TargetKind.CORE, TargetKind.LIVE):
             raise DebuggerError('there is no process and no core: "core-file CORE" or "attach PID" gets one')
         lookup = Lookup(self.session.debugger, self._python())
@@ -41,15 +39,6 @@ class WhatIsCommand(Command):
             return self.session.python()
         except DebuggerError:
             return None
-
-
-def _address(text: str) -> int:
-    if not _NUMBER.match(text):
-        raise DebuggerError(f'"{printable(text, 40)}" is not an address: write it as 0x… or as a number')
-    number = int(text, 0) if text[:2].lower() == "0x" else int(text)
-    if number >= 1 << 64:
-        raise DebuggerError(f"{printable(text, 40)} is larger than any address")
-    return number
 
 
 def _document(answer: WhatIs) -> object:

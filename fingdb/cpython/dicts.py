@@ -66,6 +66,23 @@ def items_of_keys(target: PythonTarget, keys: int, values: Optional[int]) -> Ite
                 yield key, value
 
 
+def keys_of(target: PythonTarget, keys: int) -> Iterator[int]:
+    """Yield the addresses of the keys of a keys object, those without a value in it too. Raises Unreadable."""
+    layout = target.layout
+    count = target.number("dict_keys.entries", keys)
+    slots, index_bytes = _index_table(target, keys)
+    if not 0 <= count <= min(slots, _MOST_ENTRIES):
+        raise Corrupt(f"the keys of a dict at {keys:#x} are damaged")
+    stride, key_at, _value_at = _entry(
+        layout, "dict_unicode_entry" if target.value("dict_keys.kind", keys) else "dict_entry"
+    )
+    start = keys + layout.offset("dict_keys.indices") + index_bytes
+    for index in range(count):
+        key = target.memory.pointer(start + index * stride + key_at)
+        if key:
+            yield key
+
+
 def _index_table(target: PythonTarget, keys: int) -> Tuple[int, int]:
     """Return how many slots a table has, and how many bytes its indices take."""
     log2_size = target.value("dict_keys.log2_size", keys)

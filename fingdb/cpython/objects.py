@@ -67,6 +67,21 @@ def _read_type_name(target: PythonTarget, type_address: int) -> str:
     return name.rpartition(".")[2]
 
 
+def dict_of_type(target: PythonTarget, type_address: int, interpreter: int = 0) -> int:
+    """Return the address of a type's dict, 0 without one. Raises Unreadable.
+
+    Mirrors lookup_tp_dict (Objects/typeobject.c): from 3.12 on a static type has one in each interpreter.
+    """
+    own = target.value("type.dict", type_address) or 0
+    field = target.layout.field("interp.static_types")
+    if own or field is None or not field.stride or not interpreter:
+        return own
+    index = (target.value("type.index", type_address) or 0) - 1
+    if not 0 <= index < field.count or flags_of_type(target, type_address) & HEAP_TYPE:
+        return 0
+    return target.value("static_type.dict", interpreter + field.offset + index * field.stride) or 0
+
+
 def type_name(target: PythonTarget, address: int) -> str:
     """Return the name of an object's type. Raises Unreadable."""
     return name_of_type(target, type_of(target, address))

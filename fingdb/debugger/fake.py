@@ -198,6 +198,10 @@ class FakeDebugger:
         """Return the field from `fields`."""
         return self.fields.get((struct, path))
 
+    def members(self, struct: str) -> List[Tuple[str, Field]]:
+        """Return those of `fields` that are of the structure."""
+        return [(path, field) for (name, path), field in self.fields.items() if name == struct]
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size from `sizes`."""
         return self.sizes.get(struct)

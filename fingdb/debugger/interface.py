@@ -251,6 +251,12 @@ class Debugger(Protocol):
         unions are looked through.
         """
 
+    def members(self, struct: str) -> Sequence[Tuple[str, Field]]:
+        """Return the members of a structure with their paths, those of structures inside it in their place.
+
+        Of a union every member is listed. None are listed when the debug information has no such type.
+        """
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size of a type in bytes, None if unknown."""
 

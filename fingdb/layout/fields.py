@@ -63,7 +63,14 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "gil": "ceval.gil",  # a pointer, from 3.12
     "own_gil": "ceval.own_gil",
 }))
-ROWS.update(_rows(("PyInterpreterState",), "interp", {"gc": "gc"}, scalar=False))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {
+    "gc": "gc",
+    # From 3.12 on the dicts of static types are each interpreter's own.
+    "static_types": "types.builtins.initialized types.builtins",
+}, scalar=False))
+ROWS.update(_rows(("managed_static_type_state", "static_builtin_state", "struct managed_static_type_state"), "static_type", {
+    "dict": "tp_dict",
+}))
 
 ROWS.update(_rows(("struct _gil_runtime_state",), "gil", {
     "locked": "locked._value locked",
@@ -140,18 +147,38 @@ ROWS.update(_rows(("PyFrameObject",), "frame", {
     "lasti": "f_lasti",
     "lineno": "f_lineno",
     "trace": "f_trace",
+    "valuestack": "f_valuestack",
+    "stacktop": "f_stacktop",  # 3.8, 3.9: null while it runs
+    "stackdepth": "f_stackdepth",  # 3.10
+    "frame": "f_frame",  # from 3.11 a frame object is a handle on an interpreter frame
 }))
+ROWS.update(_rows(("PyFrameObject",), "frame", {"locals": "f_localsplus", "own": "_f_frame_data"}, scalar=False))
 # Interpreter frames, from 3.11; from 3.14 the code object is behind a tagged reference.
 ROWS.update(_rows(("struct _PyInterpreterFrame",), "iframe", {
     "code": "f_code f_executable.bits f_executable",
     "previous": "previous",
     "instruction": "instr_ptr prev_instr",
     "owner": "owner",
+    "function": "f_funcobj f_func",
+    "locals_dict": "f_locals",
+    "globals": "f_globals",
+    "builtins": "f_builtins",
+    "frame_obj": "frame_obj",
     "is_entry": "is_entry",
+    "stacktop": "stacktop",
     "tlbc_index": "tlbc_index",
 }))
 
+ROWS.update(_rows(("struct _PyInterpreterFrame",), "iframe", {"locals": "localsplus"}, scalar=False))
+
 ROWS.update(_rows(("PyCodeObject",), "code", {
+    "nlocals": "co_nlocals",
+    "nlocalsplus": "co_nlocalsplus",  # from 3.11
+    "stacksize": "co_stacksize",
+    "localsplusnames": "co_localsplusnames",
+    "varnames": "co_varnames",
+    "cellvars": "co_cellvars",
+    "freevars": "co_freevars",
     "filename": "co_filename",
     "name": "co_name",
     "qualname": "co_qualname",
@@ -178,8 +205,15 @@ ROWS.update(_rows(("PyTypeObject",), "type", {
     "basicsize": "tp_basicsize",
     "itemsize": "tp_itemsize",
     "dictoffset": "tp_dictoffset",
+    "weaklistoffset": "tp_weaklistoffset",
+    "members": "tp_members",
+    "traverse": "tp_traverse",
+    "dealloc": "tp_dealloc",
     "base": "tp_base",
+    "dict": "tp_dict",
+    "index": "tp_subclasses",  # of a static type from 3.12 on: its place in each interpreter, plus one
 }))
+ROWS.update(_rows(("PyMemberDef", "struct PyMemberDef"), "member_def", {"name": "name", "type": "type", "offset": "offset"}))
 ROWS.update(_rows(("PyHeapTypeObject",), "heap_type", {
     "name": "ht_name",
     "cached_keys": "ht_cached_keys",
@@ -209,17 +243,36 @@ ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {
     "log2_index_bytes": "dk_log2_index_bytes",
     "kind": "dk_kind",
     "entries": "dk_nentries",
+    "lookup": "dk_lookup",  # up to 3.10 tells what keys are in it
 }))
 ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {"indices": "dk_indices"}, scalar=False))
 ROWS.update(_rows(("PyDictKeyEntry",), "dict_entry", {"key": "me_key", "value": "me_value"}))
 ROWS.update(_rows(("PyDictUnicodeEntry",), "dict_unicode_entry", {"key": "me_key", "value": "me_value"}))
 # Values of an instance: an array of its own (3.11, 3.12), inside the instance from 3.13 (`valid`).
-ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"valid": "valid"}))
+ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"valid": "valid", "embedded": "embedded"}))
 ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"values": "values"}, scalar=False))
 #: 3.12 keeps a dict or (tagged) values in one word; 3.11 has a word for each.
 ROWS.update(_rows(("PyDictOrValues",), "dict_or_values", {"values": "values"}))
 
-ROWS.update(_rows(("PyModuleObject",), "module", {"dict": "md_dict", "name": "md_name", "state": "md_state"}))
+ROWS.update(_rows(("PyModuleObject",), "module", {
+    "dict": "md_dict", "name": "md_name", "state": "md_state", "def": "md_def",
+}))
+ROWS.update(_rows(("PyModuleDef", "struct PyModuleDef"), "module_def", {"size": "m_size", "traverse": "m_traverse"}))
+
+ROWS.update(_rows(("PyFunctionObject",), "function", {"code": "func_code", "name": "func_qualname"}))
+ROWS.update(_rows(("PySetObject",), "set", {"table": "table", "mask": "mask", "used": "used"}))
+ROWS.update(_rows(("setentry",), "set_entry", {"key": "key", "hash": "hash"}))
+ROWS.update(_rows(("dequeobject",), "deque", {"left": "leftblock", "right": "rightblock", "first": "leftindex"}))
+ROWS.update(_rows(("block", "struct BLOCK"), "deque_block", {"next": "rightlink"}))
+ROWS.update(_rows(("block", "struct BLOCK"), "deque_block", {"items": "data"}, scalar=False))
+ROWS.update(_rows(("PyODictObject", "struct _odictobject"), "odict", {"first": "od_first"}))
+ROWS.update(_rows(("struct _odictnode",), "odict_node", {"key": "key", "next": "next"}))
+ROWS.update(_rows(("lru_cache_object", "struct lru_cache_object"), "lru_cache", {"root": "root"}, scalar=False))
+ROWS.update(_rows(("lru_list_elem", "struct lru_list_elem"), "lru_link", {
+    "next": "next", "key": "key", "result": "result",
+}))
+ROWS.update(_rows(("PyGenObject",), "generator", {"state": "gi_frame_state"}))
+ROWS.update(_rows(("PyGenObject",), "generator", {"frame": "gi_iframe"}, scalar=False))
 
 #: Logical name -> the structure whose size it is.
 SIZES: Dict[str, Tuple[str, ...]] = {
@@ -232,6 +285,8 @@ SIZES: Dict[str, Tuple[str, ...]] = {
     "str.compact": ("PyCompactUnicodeObject",),
     "dict_entry": ("PyDictKeyEntry",),
     "dict_unicode_entry": ("PyDictUnicodeEntry",),
+    "set_entry": ("setentry",),
+    "member_def": ("PyMemberDef", "struct PyMemberDef"),
 }
 
 #: Enumeration constants, under their own names.
@@ -239,9 +294,10 @@ ENUMS: Tuple[str, ...] = (
     "FRAME_OWNED_BY_GENERATOR",
     "FRAME_OWNED_BY_CSTACK",
     "FRAME_OWNED_BY_INTERPRETER",
+    "FRAME_CLEARED",
 )
 #: The types that have them.
-ENUM_TYPES: Tuple[str, ...] = ("_frameowner",)
+ENUM_TYPES: Tuple[str, ...] = ("_frameowner", "_framestate")
 
 #: Without these no reader can do anything: a build that lacks one has no usable layout.
 REQUIRED: Tuple[str, ...] = (

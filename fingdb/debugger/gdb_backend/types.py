@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 import gdb
 
@@ -17,6 +17,8 @@ _KINDS = {
     gdb.TYPE_CODE_FLT: "float",
     gdb.TYPE_CODE_FUNC: "struct",
 }
+#: Structures inside structures are looked into this deep.
+_DEEPEST = 5
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _AT = re.compile(r"^(?:<?)([^\s<>+]+)(?: \+ (\d+))?(?:>?)(?: in section .*)?$")
 
@@ -59,6 +61,11 @@ class Types:
         """Return the size of a type in bytes, None if unknown."""
         found = self._type(struct)
         return None if found is None else found.sizeof
+
+    def members(self, struct: str) -> List[Tuple[str, Field]]:
+        """Return the members of a structure, those of structures inside it in their place."""
+        found = self._type(struct)
+        return [] if found is None else list(_members(found, "", 0, 0))
 
     def enum_values(self, enum: str) -> Mapping[str, int]:
         """Return the constants of ``enum enum`` with their values, none if there is no such type."""
@@ -121,6 +128,23 @@ def _member(type_: gdb.Type, name: str) -> Optional[Tuple[int, gdb.Type, int]]:
             if inner is not None:
                 return position + inner[0], inner[1], inner[2]
     return None
+
+
+def _members(type_: gdb.Type, prefix: str, offset: int, depth: int) -> Iterator[Tuple[str, Field]]:
+    """Yield path and place of every member that is no structure; of arrays of structures only the first element."""
+    if type_.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) or depth > _DEEPEST:
+        return
+    for field in type_.fields():
+        position = getattr(field, "bitpos", None)
+        if position is None or field.type is None or field.bitsize:
+            continue
+        inner = field.type.strip_typedefs()
+        name = f"{prefix}.{field.name}" if prefix and field.name else field.name or prefix
+        at = offset + position // 8
+        if inner.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
+            yield from _members(inner, name, at, depth + 1)
+        else:
+            yield name, _describe(field.type, at, (0, 0))
 
 
 def _describe(type_: gdb.Type, offset: int, bits: Tuple[int, int]) -> Field:

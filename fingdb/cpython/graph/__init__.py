@@ -1,0 +1,1 @@
+"""The graph of objects: who refers to whom, and through which member."""

@@ -1,0 +1,102 @@
+"""References out of frames: frame objects up to 3.10, interpreter frames since then, and generators."""
+
+from __future__ import annotations
+
+from typing import Iterator, List
+
+from .. import objects
+from ..target import PythonTarget, Unreadable
+from .edges import INDEX, LOCAL, MEMBER, Edge
+from .rows import BORROWED, HELD, VISITED
+
+#: More locals and stack slots than this are not believed.
+_MOST_SLOTS = 1 << 16
+#: `owner` of an interpreter frame that a frame object took over: FRAME_OWNED_BY_FRAME_OBJECT.
+_OWNED_BY_OBJECT = 2
+
+
+def local_names(target: PythonTarget, code: int) -> List[int]:
+    """Return the addresses of the names of a code object's locals, cells and free variables in order. Never raises."""
+    names: List[int] = []
+    try:
+        together = target.value("code.localsplusnames", code)
+        if together:
+            return objects.items(target, together, _MOST_SLOTS)
+        for member in ("code.varnames", "code.cellvars", "code.freevars"):
+            held = target.value(member, code)
+            if held:
+                names += objects.items(target, held, _MOST_SLOTS)
+    except Unreadable:
+        pass
+    return names
+
+
+def _slots(target: PythonTarget, start: int, count: int, code: int, how: str = VISITED) -> Iterator[Edge]:
+    names = local_names(target, code)
+    for index, held in enumerate(target.memory.array(start, max(0, min(count, _MOST_SLOTS)))):
+        if held:
+            if index < len(names):
+                yield Edge(held, how, "", LOCAL, names[index])
+            else:
+                yield Edge(held, how, "stack", INDEX, index - len(names))
+
+
+def frame_object_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
+    """Yield what a frame object refers to beside its named members. Raises Unreadable.
+
+    Mirrors frame_traverse (Objects/frameobject.c): up to 3.10 locals and the stack are in the object; from 3.11
+    on it only visits an interpreter frame that it has taken over.
+    """
+    if target.layout.has("frame.locals"):
+        code = target.number("frame.code", address)
+        start = address + target.layout.offset("frame.locals")
+        word = target.memory.pointer_size
+        count = len(local_names(target, code))
+        stack = target.value("frame.valuestack", address) or 0
+        depth = target.value("frame.stackdepth", address)
+        if depth is None:
+            top = target.value("frame.stacktop", address) or 0
+            depth = (top - stack) // word if top >= stack else 0
+        yield from _slots(target, start, count + max(0, depth), code)
+        return
+    frame = target.value("frame.frame", address)
+    if not frame or target.value("iframe.owner", frame) != _OWNED_BY_OBJECT:
+        return
+    yield from interpreter_frame_edges(target, frame)
+
+
+def generator_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
+    """Yield what a generator refers to through the interpreter frame inside it (3.11 on). Raises Unreadable."""
+    field = target.layout.field("generator.frame")
+    cleared = target.layout.enum("FRAME_CLEARED")
+    if field is None or cleared is None:
+        return
+    if target.number("generator.state", address) < cleared:
+        yield from interpreter_frame_edges(target, address + field.offset)
+
+
+def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = False) -> Iterator[Edge]:
+    """Yield what an interpreter frame refers to. Raises Unreadable.
+
+    Mirrors _PyFrame_Traverse (Python/frame.c). A frame that runs keeps the height of its stack to itself: with
+    ``running`` its locals are listed whatever it says.
+    """
+    for name in ("frame_obj", "locals_dict", "function", "code"):
+        held = target.value(f"iframe.{name}", frame)
+        if held:
+            yield Edge(held, VISITED, _NAMES[name], MEMBER)
+    for name in ("globals", "builtins"):
+        held = target.value(f"iframe.{name}", frame)
+        if held:
+            yield Edge(held, BORROWED, f"f_{name}", MEMBER)
+    code = target.number("iframe.code", frame)
+    count = target.value("iframe.stacktop", frame)
+    if count is not None and count >= 1 << 31:
+        count -= 1 << 32
+    if count is None or count < 0:
+        count = (target.value("code.nlocalsplus", code) or 0) if running else 0
+    start = frame + target.layout.offset("iframe.locals")
+    yield from _slots(target, start, count, code, HELD if running else VISITED)
+
+
+_NAMES = {"frame_obj": "frame_obj", "locals_dict": "f_locals", "function": "f_funcobj", "code": "f_code"}
