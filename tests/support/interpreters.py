@@ -11,7 +11,7 @@ from fingdb.cli.interpreters import Interpreter, find_interpreters
 __all__ = ["EXPECTED", "Interpreter", "available"]
 
 #: Versions that fingdb promises to know. One that is not on the machine is a visible skip.
-EXPECTED: Tuple[Tuple[int, int], ...] = ((3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13))
+EXPECTED: Tuple[Tuple[int, int], ...] = ((3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 
 #: More interpreters to test on: paths, separated by colons.
 VARIABLE = "FINGDB_TEST_PYTHONS"

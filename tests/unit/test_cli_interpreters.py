@@ -18,7 +18,8 @@ from tests.support.interpreters import EXPECTED, Interpreter, available
 def test_a_supported_version_is_on_this_machine(version: Tuple[int, int]) -> None:
     """A skip here says that nothing below was tested on that version."""
     if not any(python.version[:2] == version for python in available()):
-        pytest.skip(f"there is no CPython {version[0]}.{version[1]} on this machine")
+        hint = " (scripts/test --newer runs the tests where it is)" if version >= (3, 13) else ""
+        pytest.skip(f"there is no CPython {version[0]}.{version[1]} on this machine{hint}")
 
 
 def test_debug_information(pythons: List[Interpreter]) -> None:
