@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 from .debugger.interface import Debugger, MemoryFault
 
@@ -117,6 +117,20 @@ class Memory:
                 self._blocks.clear()
             found = self._blocks[number] = self._read_words(number * BLOCK, BLOCK + PAGE)
         return found
+
+    def window(self, address: int) -> Tuple[int, int, Sequence[int]]:
+        """Return (start, end, words): a large piece of memory around ``address``, as unsigned words.
+
+        Of a core file all that lies together, without a copy; else a block, as `words` reads it. The words may go on
+        a little behind ``end``, for objects that lie across it; they are empty where nothing can be read.
+        """
+        core = self._debugger.core_memory()
+        if core is not None and self.pointer_size == 8 and self.big_endian == (sys.byteorder == "big"):
+            found = core.words_around(address)
+            if found is not None:
+                return found
+        block = address // BLOCK
+        return block * BLOCK, (block + 1) * BLOCK, self.words(block)
 
     def array(self, address: int, count: int) -> Sequence[int]:
         """Return ``count`` words of the size of a pointer from ``address`` on. Raises MemoryFault."""

@@ -148,10 +148,10 @@ def how_to_install() -> str:
 
 
 def find_dependencies() -> None:
-    """Let gdb's Python find pygments and tabulate in the project's virtual environment if it has none itself."""
+    """Let gdb's Python find pygments, tabulate and numpy in the project's virtual environment if it lacks one."""
     from importlib.util import find_spec
 
-    if find_spec("pygments") and find_spec("tabulate"):
+    if find_spec("pygments") and find_spec("tabulate") and find_spec("numpy"):
         return
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     for name in (".venv", "venv"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..model.report import NativeFrame
+from .core_memory import CoreMemory
 from .interface import (
     Debugger,
     DebuggerError,
@@ -163,6 +164,10 @@ class FakeDebugger:
             self.changed()
 
     # -- memory -----------------------------------------------------------------------------------
+    def core_memory(self) -> Optional[CoreMemory]:
+        """Return None: there is no file."""
+        return None
+
     def read(self, address: int, length: int) -> bytes:
         """Return mapped bytes. Raises MemoryFault if one of them is not mapped or `unreadable`."""
         self.reads += 1

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Callable, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from ..model.report import NativeFrame
+from .core_memory import CoreMemory
 
 #: Function of a frame that the kernel made to call a signal handler: what is outside of it was interrupted.
 SIGNAL_HANDLER = "<signal handler called>"
@@ -224,6 +225,9 @@ class Debugger(Protocol):
     # -- memory -------------------------------------------------------------------------------
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes of the target's memory. Raises MemoryFault."""
+
+    def core_memory(self) -> Optional[CoreMemory]:
+        """Return the memory in the target's core file, None when it has none that can be mapped."""
 
     @property
     def pointer_size(self) -> int:

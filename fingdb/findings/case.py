@@ -10,11 +10,11 @@ from typing import Dict, List, Optional, Sequence, Set, cast
 from ..cpython.frame import StackReader
 from ..cpython.target import PythonTarget
 from ..debugger.interface import SIGNAL_HANDLER, Debugger, DebuggerError, NativeThread, SignalInfo, TargetInfo
+from ..debugger.mappings import Mappings
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
 from ..model.report import Interpreter, NativeFrame, PythonFrame, Thread
 from .culprit import Blame, Candidate, blame, candidates
-from .mappings import Mappings
 from .still import DEEPEST, Still
 
 #: Python frames of each thread that are looked at.

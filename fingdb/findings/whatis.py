@@ -10,9 +10,9 @@ from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget, Unreadable
 from ..cpython.thread_list import thread_addresses
 from ..debugger.interface import Debugger, MemoryFault
+from ..debugger.mappings import Mappings
 from ..elf import ElfError, open_elf
 from ..model.report import ObjectRef
-from .mappings import Mappings
 from .pymalloc import CLEAN, DEAD, GUARD, Block, block_at, fill_byte
 
 #: Kinds of what may lie at an address.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from typing import List
+from typing import Dict, List, Sequence
 
 from ..target import PythonTarget
+from .engines import numpy_found
 from .lists import GcList, gc_lists
 from .records import GcObjects
 from .walk import MOST_OBJECTS, header_size, walk_list
@@ -20,24 +21,41 @@ def gc_objects(target: PythonTarget, interpreter: int) -> GcObjects:
     lists = gc_lists(target, interpreter, problems)
     if not lists:
         return GcObjects(array("Q"), array("Q"), array("B"), True, problems)
+    if numpy_found():
+        from .together import numpy_objects
+
+        found = numpy_objects(target, lists, problems)
+        if found is not None:
+            return found
     return plain_objects(target, lists, problems)
 
 
-def plain_objects(target: PythonTarget, lists: List[GcList], problems: List[str]) -> GcObjects:
+def plain_objects(target: PythonTarget, lists: Sequence[GcList], problems: List[str]) -> GcObjects:
     """Return the objects of lists, followed link by link in plain Python."""
     addresses, types, generations = array("Q"), array("Q"), array("B")
     header = header_size(target)
-    heads = {each.head for each in lists}
     partial = interrupted = False
     for each in lists:
-        walk = walk_list(target, each.head, MOST_OBJECTS, heads - {each.head}, len(addresses))
+        walk = walk_list(target, each.head, MOST_OBJECTS, [other.head for other in lists if other != each], len(addresses))
         if walk.problem is not None:
             partial = True
             problems.append(f"{each.name}: {walk.problem}")
-        addresses.extend(node + header for node in walk.nodes)
+        addresses.extend([node + header for node in walk.nodes])
         types.extend(walk.types)
         generations.extend(bytes((each.generation,)) * len(walk.nodes))
         if walk.interrupted:
             interrupted = True
             break
+    if partial:
+        _drop_repeated(addresses, types, generations)
     return GcObjects(addresses, types, generations, partial, problems, interrupted)
+
+
+def _drop_repeated(addresses: "array[int]", types: "array[int]", generations: "array[int]") -> None:
+    """Keep the first entry of each object: damaged lists may share a part."""
+    first: Dict[int, int] = {}
+    for index, address in enumerate(addresses):
+        first.setdefault(address, index)
+    if len(first) < len(addresses):
+        for column in (addresses, types, generations):
+            column[:] = array(column.typecode, [column[index] for index in first.values()])

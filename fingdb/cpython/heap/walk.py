@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from dataclasses import dataclass, field
-from typing import Collection, FrozenSet, Optional, Sequence, Set
+from itertools import repeat
+from typing import Collection, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from ...debugger.interface import Interrupted
-from ...memory import BLOCK
 from ..target import PythonTarget, Unreadable
 
 #: Links carry flags in their low bits: Include/internal/pycore_gc.h.
@@ -65,8 +66,9 @@ class _Follower:
     """Follows a list in pieces, so that the user can interrupt and a circle is noticed.
 
     Brent's algorithm: a mark is left after 1, 2, 4, … pieces; a walk that meets its mark again goes in a circle
-    that does not come by the head. A circle that comes by the first object is whole: `_PyGC_Fini` takes the heads
-    out of their lists and leaves the objects linked (finalize_unlink_gc_head in Python/gc.c, 3.13).
+    that does not come by the head. A circle that comes by the first object is whole when that does not point back to
+    the head: `_PyGC_Fini` takes the heads out of their lists and leaves the objects linked (finalize_unlink_gc_head in
+    Python/gc.c, 3.13).
     """
 
     def __init__(
@@ -76,84 +78,114 @@ class _Follower:
         self._walk, self._others, self._walked = walk, others, walked
         self._word = target.memory.pointer_size
         self._type_word = (header_size(target) + target.layout.offset("object.type")) // self._word
+        self._low, self._high = min((head, *others)), max((head, *others)) + self._word
+        self._headless = self._back_link(first) != head
+
+    def _back_link(self, node: int) -> int:
+        try:
+            return self._target.memory.pointer(node + self._word) & ~FLAGS
+        except Unreadable:
+            return self._head
 
     def run(self) -> None:
         """Fill the walk. Raises Interrupted."""
-        walk, head, first = self._walk, self._head, self._first
-        node, mark, steps, power = first, 0, 0, 1
-        while node != head and not (node == first and walk.nodes):
-            if len(walk.nodes) >= self._most:
-                walk.problem = f"the list is longer than {self._most} objects"
+        node, mark, steps, power = self._first, 0, 0, 1
+        while True:
+            known = len(self._walk.nodes)
+            if known >= self._most:
+                self._walk.problem = f"the list is longer than {self._most} objects"
                 return
-            before = len(walk.nodes)
-            node = self._piece(node, mark, min(_PATIENCE, self._most - before))
-            self._stop_at_other_heads(before)
-            if walk.problem is None and node == first and not self._headless():
-                walk.problem = f"the list runs in a circle at {node:#x}"
-            if walk.problem is not None:
-                return
-            self._target.walked(self._walked + len(walk.nodes))
+            piece = self._piece(node, min(_PATIENCE, self._most - known))
+            ended = self._keep(piece, known, mark, node == mark)
+            self._target.walked(self._walked + len(self._walk.nodes))
             self._target.debugger.check_interrupt()
+            if ended:
+                return
+            node = piece.following
             steps += 1
             if steps == power:
                 mark, power, steps = node, power * 2, 0
 
-    def _headless(self) -> bool:
-        """Tell whether the first object's back link shows that the head was taken out of the list."""
-        try:
-            back = self._target.memory.pointer(self._first + self._word) & ~FLAGS
-        except Unreadable:
-            return False
-        return back != self._head
+    def _piece(self, node: int, most: int) -> "_Piece":
+        """Follow at most ``most`` links from ``node``.
 
-    def _piece(self, node: int, mark: int, most: int) -> int:
-        """Follow at most ``most`` links from ``node`` and return the next one; note what was seen."""
-        walk, head, first = self._walk, self._head, self._first
-        words_of, type_word = self._target.memory.words, self._type_word
-        shift = 3 if self._word == 8 else 2
-        odd = (1 << shift) - 1
-        low, high = BLOCK - 1, BLOCK.bit_length() - 1
-        nodes, types = walk.nodes, walk.types
-        add_node, add_type = nodes.append, types.append
-        block = -1
+        This loop is what takes the time: whatever can be looked at afterwards is. A flag in a link changes no index.
+        """
+        around, type_word, shift = self._around, self._type_word, 3 if self._word == 8 else 2
+        piece = _Piece()
+        add_node, add_type = piece.nodes.append, piece.types.append
+        start = end = 0
         words: Sequence[int] = ()
-        for _ in range(most):
-            if node == head:
-                break
-            if node & odd:
-                break
-            if node >> high != block:
-                block = node >> high
-                words = words_of(block)
-            index = (node & low) >> shift
-            try:
-                following = words[index] & ~FLAGS
-                kind = words[index + type_word]
-            except IndexError:
-                following = kind = 0
-            if not following:
-                walk.problem = f"{self._broken()}: the link at {node:#x} is null or cannot be read"
-                return node
-            add_node(node)
-            add_type(kind)
-            node = following
-            if node == first or node == mark:
-                break
-        if node & odd:
-            walk.problem = f"{self._broken()}: {node:#x} is no link"
-        elif node == mark and node != head and node != first:
-            self._keep_one_round(mark)
-        return node
+        try:
+            for _ in repeat(None, most):
+                if not start <= node < end:
+                    start, end, words = around(node)
+                index = (node - start) >> shift
+                add_type(words[index + type_word])
+                add_node(node)
+                node = words[index]
+        except IndexError:
+            piece.stopped = True
+        piece.following = node & ~FLAGS
+        return piece
 
-    def _stop_at_other_heads(self, begin: int) -> None:
-        """Forget what was seen from the head of another list on; ``begin`` is where to look from."""
-        nodes = self._walk.nodes
-        if self._others.isdisjoint(nodes[begin:]):
-            return
-        index = next(i for i in range(begin, len(nodes)) if nodes[i] in self._others)
-        head = nodes[index]
-        del nodes[index:], self._walk.types[index:]
-        self._walk.problem = f"{self._broken()}: it runs into another list, whose head is at {head:#x}"
+    def _around(self, node: int) -> Tuple[int, int, Sequence[int]]:
+        """Return (start, end, words) of memory around ``node``, without the heads; no words where nothing can be read."""
+        if node < 4096 or self._low <= node < self._high:
+            return 0, 0, ()
+        start, end, words = self._target.memory.window(node)
+        if start < self._high and self._low < end:
+            if node < self._low:
+                return start, self._low, words
+            return self._high, end, words[(self._high - start) // self._word :]
+        return start, end, words
+
+    def _keep(self, piece: "_Piece", known: int, mark: int, begins_at_mark: bool) -> bool:
+        """Keep what a piece came by up to what ends the walk, if anything does; tell whether it has ended."""
+        walk = self._walk
+        nodes = array("Q", piece.nodes)
+        odd = self._clean(nodes)
+        begun = _index(nodes, self._first, 0 if known else 1) if self._headless else len(nodes)
+        met = _index(nodes, mark, 1 if begins_at_mark else 0)
+        cut = min(odd, begun, met)
+        walk.nodes.extend(nodes[:cut])
+        walk.types.extend(piece.types[:cut])
+        if cut == len(nodes):
+            return piece.stopped and self._stopped_at(piece.following)
+        if cut == odd:
+            walk.problem = f"{self._broken()}: {nodes[odd]:#x} is no link"
+        elif cut == met:
+            self._keep_one_round(mark)
+        return True
+
+    def _clean(self, nodes: "array[int]") -> int:
+        """Take the flags out of addresses; return the index of the first that is not one of a word, their number if none."""
+        low = nodes.tobytes()[:: nodes.itemsize] if sys.byteorder == "little" else bytes(node & 255 for node in nodes)
+        if not low.translate(None, bytes(range(0, 256, self._word))):
+            return len(nodes)
+        for index, node in enumerate(nodes):
+            if node & FLAGS:
+                nodes[index] = node & ~FLAGS
+            if node & (self._word - 1) & ~FLAGS:
+                return index
+        return len(nodes)
+
+    def _stopped_at(self, node: int) -> bool:
+        """Say what is wrong with the address where a walk ended, unless it is the head; return True."""
+        walk = self._walk
+        if node == self._head:
+            return True
+        if not node:
+            node = walk.nodes.pop() if walk.nodes else self._head
+            del walk.types[len(walk.nodes) :]
+        elif node in self._others:
+            walk.problem = f"{self._broken()}: it runs into another list, whose head is at {node:#x}"
+            return True
+        elif node & (self._word - 1):
+            walk.problem = f"{self._broken()}: {node:#x} is no link"
+            return True
+        walk.problem = f"{self._broken()}: the link at {node:#x} is null or cannot be read"
+        return True
 
     def _broken(self) -> str:
         return f"the list is broken after {len(self._walk.nodes)} objects"
@@ -170,3 +202,23 @@ class _Follower:
             node = mark  # the link behind the last object closes the circle
         self._walk.problem = f"the list runs in a circle at {node:#x}"
         del nodes[len(seen) :], self._walk.types[len(seen) :]
+
+
+@dataclass
+class _Piece:
+    """Some objects in a row: ``nodes`` (with flags in their low bits) and ``types``, and the link behind the last.
+
+    ``stopped`` when that leads to a head, or nowhere.
+    """
+
+    nodes: List[int] = field(default_factory=list)
+    types: List[int] = field(default_factory=list)
+    following: int = 0
+    stopped: bool = False
+
+
+def _index(nodes: "array[int]", node: int, begin: int) -> int:
+    """Return where ``node`` is, from index ``begin`` on; the number of all if it is not there (or is 0)."""
+    if not node or node not in (nodes[begin:] if begin else nodes):
+        return len(nodes)
+    return begin + (nodes[begin:] if begin else nodes).index(node)

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 
 import gdb
 
+from ..core_memory import CoreMemory, open_core
 from ..interface import MemoryFault
 
 #: Higher addresses are not the file offsets that the kernel takes.
@@ -17,9 +18,9 @@ _TOP = 1 << 63
 class RawMemory:
     """Memory of the selected inferior.
 
-    A read through gdb costs 15 microseconds, one from ``/proc/PID/mem`` a tenth of it, and a walk
-    over the objects makes thousands. What differs is code where gdb has breakpoints: nobody here
-    reads code from a process.
+    A read through gdb costs 15 microseconds, one from ``/proc/PID/mem`` or the mapped core file a tenth
+    of it, and a walk over the objects makes thousands. What differs is code where gdb has breakpoints:
+    nobody here reads code from a process.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,8 @@ class RawMemory:
         self._pointer_size = 0
         #: The process whose memory file is open, and its descriptor (-1: gdb must do it).
         self._open: Tuple[int, int] = (0, -1)
+        #: The connection to the core file that is mapped (None: to nothing), and its memory.
+        self._core: Tuple[object, Optional[CoreMemory]] = (None, None)
 
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes at ``address``. Raises MemoryFault."""
@@ -37,6 +40,9 @@ class RawMemory:
         inferior = gdb.selected_inferior()
         if inferior.pid and address + length <= _TOP:
             found = self._from_kernel(inferior.pid, address, length)
+            if found is None and self._open[1] < 0:
+                core = self.core_memory()
+                found = None if core is None else core.read(address, length)
             if found is not None:
                 return found
         try:
@@ -81,6 +87,19 @@ class RawMemory:
         self._open = (0, -1)
         if descriptor >= 0:
             os.close(descriptor)
+
+    def core_memory(self) -> Optional[CoreMemory]:
+        """Return the memory in the core file of the selected inferior, None when it has none that can be mapped."""
+        connection = getattr(gdb.selected_inferior(), "connection", None)
+        if connection is None or connection.type != "core":
+            return None
+        if self._core[0] is not connection:
+            path = self._core_path()
+            self._core = (connection, open_core(path) if path else None)
+        return self._core[1]
+
+    def _core_path(self) -> Optional[str]:
+        raise NotImplementedError
 
     @property
     def pointer_size(self) -> int:

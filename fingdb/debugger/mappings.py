@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional
 
-from ..debugger.interface import TargetInfo, TargetKind
 from ..elf import ElfError, open_elf
+from .interface import TargetInfo, TargetKind
 
 #: "7f0c1a000000-7f0c1a021000 rw-p 00000000 00:00 0    [heap]"
 _LINE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$")
@@ -20,7 +20,8 @@ _MOST = 1 << 17
 class Mapping:
     """A mapped range; ``name`` is a path, ``[stack]`` and the like, "" if unknown or for no file.
 
-    ``accessible`` is false for guard pages, ``executable`` where no code can be; None where it is not known.
+    ``accessible`` is false for guard pages, ``executable`` where no code can be, ``writable`` where nothing can
+    be written; None where it is not known.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Mapping:
     name: str = ""
     accessible: Optional[bool] = None
     executable: Optional[bool] = None
+    writable: Optional[bool] = None
 
 
 class Mappings:
@@ -77,7 +79,7 @@ def _of_core(path: str) -> List[Mapping]:
             if size and len(found) < _MOST:
                 # Guard pages have a header without any flag, and no bytes.
                 accessible = bool(flags & 4) or bool(in_file)
-                found.append(Mapping(start, start + size, "", accessible, bool(flags & 1)))
+                found.append(Mapping(start, start + size, "", accessible, bool(flags & 1), bool(flags & 2)))
     except ElfError:
         pass
     return found
@@ -91,7 +93,7 @@ def _of_process(pid: int) -> List[Mapping]:
                 match = _LINE.match(line.rstrip("\n"))
                 if match and len(found) < _MOST:
                     start, end, flags, name = match.groups()
-                    found.append(Mapping(int(start, 16), int(end, 16), name, flags[0] == "r", flags[2] == "x"))
+                    found.append(Mapping(int(start, 16), int(end, 16), name, flags[0] == "r", flags[2] == "x", flags[1] == "w"))
     except OSError:
         pass
     return found
