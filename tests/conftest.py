@@ -33,8 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     if config.getoption("--everything"):
         return
-    by_age = sorted(chosen(config), key=lambda python: python.version)
-    newest = by_age[-1].label
+    by_age = sorted(chosen(config), key=lambda python: (not python.free_threaded, python.version))
+    newest = by_age[-1].label  # of those with a GIL, if there are any
+    by_age.sort(key=lambda python: python.version)
     wide = {by_age[0].label, newest, *(python.label for python in by_age if python.label.endswith("-debian"))}
     for item in items:
         python = getattr(getattr(item, "callspec", None), "params", {}).get("python")
@@ -78,9 +79,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def chosen(config: pytest.Config) -> List[Interpreter]:
-    """Return the interpreters of this run."""
+    """Return the interpreters of this run.
+
+    "3.13" means builds with a GIL; "3.13t", or a label from its beginning, those without. Of the latter a debug build is
+    taken only when asked for, or for everything.
+    """
     wanted = tuple(text for text in config.getoption("--pythons").split(",") if text)
-    return [python for python in available() if not wanted or python.label.startswith(wanted)]
+    if not wanted:
+        everything = bool(config.getoption("--everything"))
+        return [p for p in available() if everything or not (p.free_threaded and p.debug)]
+    return [python for python in available() if any(_is_meant(python, text) for text in wanted)]
+
+
+def _is_meant(python: Interpreter, text: str) -> bool:
+    if not python.free_threaded:
+        return python.label.startswith(text)
+    short = f"{python.version[0]}.{python.version[1]}t{'d' * python.debug}"
+    return text == short or ("t" in text and python.label.startswith(text))
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +106,9 @@ def pythons(request: pytest.FixtureRequest) -> List[Interpreter]:
 
 @pytest.fixture(scope="session")
 def any_python(pythons: List[Interpreter]) -> Interpreter:
-    """One interpreter, with debug information if any has it: for tests that are about something else."""
+    """One interpreter, with debug information and a GIL if any has them: for tests that are about something else."""
     with_debug = [python for python in pythons if python.has_debug_info]
-    return (with_debug or pythons)[-1]
+    return ([python for python in with_debug if not python.free_threaded] or with_debug or pythons)[-1]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ OLDEST = (3, 8)
 _PROBE = (
     "import sys, platform; v = sys.version_info; "
     "print('fingdb-probe', v[0], v[1], v[2], platform.python_version(), platform.python_implementation(), "
-    "int(hasattr(sys, 'gettotalrefcount')), int(sys.prefix == sys.base_prefix))"
+    "int(hasattr(sys, 'gettotalrefcount')), int(sys.prefix == sys.base_prefix), int('t' in sys.abiflags))"
 )
 
 _NAME = re.compile(r"python3(\.\d+)?t?(-dbg|d)?\Z")
@@ -30,19 +30,21 @@ class Interpreter:
     version: Tuple[int, int, int]
     #: "3.13.0", "3.15.0b1".
     version_text: str
-    #: "3.11.2-debian-dbg": version and origin; unique among the interpreters found together.
+    #: "3.11.2-debian-dbg", "3.13.5t-built": version and origin; unique among the interpreters found together.
     label: str
     #: A ``--with-pydebug`` build.
     debug: bool
     runtime: str
     has_debug_info: bool
+    #: A ``--disable-gil`` build.
+    free_threaded: bool = False
 
 
 def find_interpreters(environment: Optional[Mapping[str, str]] = None, more: Tuple[str, ...] = ()) -> List[Interpreter]:
     """Return the CPython interpreters from 3.8 on, by version, each build once.
 
-    Looks at ``more``, pyenv's versions, /usr/bin, /usr/local/bin and PATH. Virtual environments are left out:
-    they are no builds of their own. Candidates that do not start are left out.
+    Looks at ``more``, pyenv's versions, /usr/bin, /usr/local/bin, PATH and what scripts/build-free-threaded
+    made. Virtual environments are left out: they are no builds of their own. Candidates that do not start are left out.
     """
     variables = os.environ if environment is None else environment
     found: Dict[str, Interpreter] = {}
@@ -52,7 +54,7 @@ def find_interpreters(environment: Optional[Mapping[str, str]] = None, more: Tup
             interpreter = probe(candidate, variables)
             if interpreter is not None:
                 found[real] = interpreter
-    return _with_unique_labels(sorted(found.values(), key=lambda i: (i.version, i.debug, i.label, i.path)))
+    return _with_unique_labels(sorted(found.values(), key=lambda i: (i.version, i.free_threaded, i.debug, i.label, i.path)))
 
 
 def probe(path: str, environment: Optional[Mapping[str, str]] = None) -> Optional[Interpreter]:
@@ -68,21 +70,22 @@ def probe(path: str, environment: Optional[Mapping[str, str]] = None) -> Optiona
     except (OSError, subprocess.TimeoutExpired):
         return None
     words = done.stdout.decode("utf-8", "replace").split()
-    if len(words) != 8 or words[0] != "fingdb-probe" or words[5] != "CPython" or words[7] != "1":
+    if len(words) != 9 or words[0] != "fingdb-probe" or words[5] != "CPython" or words[7] != "1":
         return None
     version = (int(words[1]), int(words[2]), int(words[3]))
     if version < OLDEST:
         return None
-    debug = words[6] == "1"
+    debug, free_threaded = words[6] == "1", words[8] == "1"
     runtime = runtime_file(path)
     return Interpreter(
         path=path,
         version=version,
         version_text=words[4],
-        label=f"{words[4]}-{_origin(path, environment or os.environ)}{'-dbg' if debug else ''}",
+        label=f"{words[4]}{'t' * free_threaded}-{_origin(path, environment or os.environ)}{'-dbg' if debug else ''}",
         debug=debug,
         runtime=runtime,
         has_debug_info=debug_file(runtime) is not None,
+        free_threaded=free_threaded,
     )
 
 
@@ -121,12 +124,22 @@ def _installed(variables: Mapping[str, str]) -> Iterator[str]:
         names = glob.glob(os.path.join(glob.escape(directory), "python3*"))
         # "python3.11" before "python3": the first name of a build is the one that is shown.
         yield from sorted(names, key=lambda path: ("." not in os.path.basename(path), path))
+    for prefix in sorted(glob.glob(os.path.join(glob.escape(_built(variables)), "*", ""))):
+        # Without its stamp it is being built, or was given up half way.
+        if os.path.exists(os.path.join(prefix, ".ready")):
+            yield os.path.join(prefix, "bin", "python" + os.path.basename(os.path.dirname(prefix)))
 
 
 def _pyenv_versions(variables: Mapping[str, str]) -> Iterator[str]:
     for root in (variables.get("PYENV_ROOT"), os.path.expanduser("~/.pyenv")):
         if root:
             yield os.path.join(root, "versions")
+
+
+def _built(variables: Mapping[str, str]) -> str:
+    """Return the directory of the interpreters that scripts/build-free-threaded made."""
+    cache = variables.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return variables.get("FINGDB_PYTHONS") or os.path.join(cache, "fingdb-pythons")
 
 
 def _is_elf(path: str) -> bool:
@@ -141,6 +154,8 @@ def _origin(path: str, variables: Mapping[str, str]) -> str:
     absolute = os.path.abspath(path)
     if any(absolute.startswith(os.path.join(versions, "")) for versions in _pyenv_versions(variables)):
         return "pyenv"
+    if absolute.startswith(os.path.join(_built(variables), "")):
+        return "built"
     if absolute.startswith("/usr/bin/"):
         return "debian" if os.path.exists("/etc/debian_version") else "system"
     return "local"

@@ -1,6 +1,7 @@
 """The collector: generations, how many objects each holds, and of which types.
 
-A million objects take about a second: `heap.walk` follows the lists in large blocks of memory.
+A million objects take about a second: `heap.walk` follows the lists in large blocks of memory, `heap.pages` reads
+the allocator's pages where there are no lists.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Dict, List, Sequence
 from ..debugger.interface import Interrupted
 from ..model.report import GarbageCollector, Generation, TypeCount
 from . import generations
+from .heap.pages import UNKNOWN_LAYOUT, objects_by_page
 from .heap.walk import Walk, walk_list
 from .objects import name_of_type
 from .target import PythonTarget, Unreadable
@@ -36,22 +38,33 @@ def read_gc(target: PythonTarget, interpreter: int, objects: bool = True) -> Gar
         collector.enabled, collector.collecting = bool(enabled), bool(collecting)
         if enabled is None:
             collector.problems.append("without debug information it is not known whether the collector is enabled")
-        places = generations.generations(target, state)
+        places = generations.generations(target, state, interpreter)
     except Unreadable as error:
         collector.problems.append(f"the state of the collector cannot be read: {error}")
         return collector
-    if not places or target.build.free_threaded:
-        collector.problems.append(_no_lists(target))
+    if not places and not target.build.free_threaded:
+        collector.problems.append("without debug information the lists of the collector cannot be found")
     collector.generations = [Generation(p.index, p.count, p.threshold, UNKNOWN) for p in places]
-    if objects and not target.build.free_threaded:
+    if objects and target.build.free_threaded:
+        _count_pages(target, interpreter, collector)
+    elif objects:
         _count_objects(target, state, places, collector)
     return collector
 
 
-def _no_lists(target: PythonTarget) -> str:
-    if target.build.free_threaded:
-        return "a free-threaded build keeps no lists of its objects"
-    return "without debug information the lists of the collector cannot be found"
+def _count_pages(target: PythonTarget, interpreter: int, collector: GarbageCollector) -> None:
+    """Count the objects of a free-threaded build, whose collector knows one generation only: the first."""
+    types: "Counter[int]" = Counter()
+    count = 0
+    for objects in objects_by_page(target, interpreter, collector.problems):
+        count += len(objects.addresses)
+        types.update(objects.types)
+        collector.frozen += len(objects.frozen)
+    if UNKNOWN_LAYOUT in collector.problems:
+        return
+    for generation in collector.generations:
+        generation.objects = 0 if generation.index else count
+    collector.types = names_of(target, types, collector.problems)
 
 
 def _count_objects(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..model.report import Interpreter
-from . import quick, runtime
+from . import quick, runtime, world
 from .gc import read_gc
 from .target import PythonTarget, Unreadable
 from .thread import read_threads
@@ -46,6 +46,8 @@ def read_interpreter(
     interpreter = Interpreter(number, address, main, bool(quick.interpreter_finalizing(target, address)))
     interpreter.problems = problems
     interpreter.modules = quick.module_count(target, address)
+    interpreter.gil_enabled = world.gil_enabled(target, address)
+    interpreter.stopped_world = world.stopped_world(target, address)
     if threads:
         interpreter.threads = read_threads(target, address, stacks, problems)
     if gc:

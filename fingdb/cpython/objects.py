@@ -14,6 +14,8 @@ HEAP_TYPE = 1 << 9
 LONG, LIST, TUPLE, BYTES, UNICODE, DICT = (1 << bit for bit in range(24, 30))
 TYPE = 1 << 31
 
+#: ``ob_ref_local`` of immortal objects of free-threaded builds.
+_IMMORTAL_LOCAL = 0xFFFFFFFF
 _CODECS = {1: ("latin-1", 1), 2: ("utf-16", 2), 4: ("utf-32", 4)}
 #: Longer strings, and numbers of more digits, are cut off or refused.
 LONGEST_STRING = 4096
@@ -105,12 +107,14 @@ def is_instance_of(target: PythonTarget, address: int, name: str) -> bool:
 
 
 def refcount(target: PythonTarget, address: int) -> int:
-    """Return an object's reference count as the object stores it. Raises MemoryFault."""
+    """Return what ``Py_REFCNT`` gives (Include/object.h). Raises MemoryFault."""
     count = target.value("object.refcnt", address)
     if count is not None:
         return count
     # Free-threaded: own references of the creating thread, and those of others above two flag bits.
     local = target.value("object.refcnt_local", address) or 0
+    if local == _IMMORTAL_LOCAL:
+        return local
     shared = target.value("object.refcnt_shared", address) or 0
     return local + (shared >> 2)
 

@@ -48,7 +48,7 @@ def quick_state(target: PythonTarget, interpreter: int = 0) -> QuickState:
         state = generations.state_of(target, interpreter)
         if state is not None:
             enabled, collecting = generations.flags(target, state)
-            counts = tuple(g.count for g in generations.generations(target, state))
+            counts = tuple(g.count for g in generations.generations(target, state, interpreter))
     except Unreadable as error:
         problems.append(f"the state of the collector cannot be read: {error}")
     return QuickState(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ..cpython import runtime as runtimes
+from ..cpython import world
 from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..model.phase import Phase
@@ -382,7 +382,7 @@ def _in_own_code(case: Case, standing: Standing, task: Task, evidence: Evidence,
 
 def _nobody_has_gil(case: Case) -> bool:
     return case.python is not None and not any(
-        runtimes.gil_holder(case.python, interpreter.address) for interpreter in case.interpreters
+        world.may_run(case.python, interpreter.address) for interpreter in case.interpreters
     )
 
 

@@ -150,13 +150,14 @@ PLACES: Dict[str, Place] = {
 }
 
 #: What the table leaves out and the headers of those versions fix, relative to what it tells:
-#: Include/cpython/object.h, dictobject.h, pycore_dict.h, unicodeobject.h. Builds with the GIL only.
+#: Include/cpython/object.h, dictobject.h, pycore_dict.h, unicodeobject.h. Builds with the GIL, and `FREE_THREADED_ALIKE`.
 FIXED: Dict[str, Place] = {
     "type.basicsize": _int("type_object", "tp_name", 8, plus=8),
     # Behind the slot tables (async 4 words, number 36, mapping 3, sequence 10, buffer 2).
     "heap_type.name": _pointer("type_object", "size", plus=440),
     "heap_type.cached_keys": _pointer("type_object", "size", plus=464),
     "dict.used": _int("pyobject", "size", 8),
+    "module.dict": _pointer("pyobject", "size"),
     "str.kind": _bits("unicode_object", "state", 2, 3),
     "str.compact": _bits("unicode_object", "state", 5, 1),
     "str.ascii": _bits("unicode_object", "state", 6, 1),
@@ -192,7 +193,6 @@ COLLECTORS: Dict[Tuple[int, int, int], Dict[str, Tuple[int, int, str, int, int]]
 }
 #: The same for structures that the table does not name at all: offset, size, kind.
 CONSTANT: Dict[str, Tuple[int, int, str]] = {
-    "object.refcnt": (0, 4, "uint"),
     "dict_keys.log2_size": (8, 1, "uint"),
     "dict_keys.log2_index_bytes": (9, 1, "uint"),
     "dict_keys.kind": (10, 1, "uint"),
@@ -204,12 +204,24 @@ CONSTANT: Dict[str, Tuple[int, int, str]] = {
     "dict_unicode_entry.value": (8, 8, "pointer"),
     "dict_values.valid": (3, 1, "uint"),
     "dict_values.values": (8, 8, "array"),
-    "module.dict": (16, 8, "pointer"),
 }
+#: How objects begin: with the GIL, and in free-threaded builds (Include/object.h).
+COUNTED: Dict[bool, Dict[str, Tuple[int, int, str]]] = {
+    False: {"object.refcnt": (0, 4, "uint")},
+    True: {
+        "object.thread": (0, 8, "uint"),
+        "object.gc_bits": (11, 1, "uint"),
+        "object.refcnt_local": (12, 4, "uint"),
+        "object.refcnt_shared": (16, 8, "int"),
+    },
+}
+#: Minor versions whose free-threaded builds differ in nothing else that is fixed here. What their collector and
+#: its allocator keep is not known all the same: the table tells nothing of the threads' own heaps and counts.
+FREE_THREADED_ALIKE = (13,)
 _SIZES = {"object": ("pyobject", "size"), "str.ascii": ("unicode_object", "asciiobject_size")}
 _CONSTANT_SIZES = {"dict_entry": 24, "dict_unicode_entry": 16, "gc_head": 16, "generation": 24}
 #: Offsets beyond the size of the group's structure: they lie in the structure that embeds it.
-_OUTSIDE = ("heap_type.name", "heap_type.cached_keys", "dict.used")
+_OUTSIDE = ("heap_type.name", "heap_type.cached_keys", "dict.used", "module.dict")
 
 
 @dataclass(frozen=True)
@@ -251,14 +263,18 @@ def layout_from(offsets: DebugOffsets) -> Layout:
     layout = Layout("debug-offsets")
     problems: List[str] = []
     places = dict(PLACES)
-    if not offsets.free_threaded:
-        minor = offsets.version >> 16 & 255
+    minor = offsets.version >> 16 & 255
+    whole = not offsets.free_threaded or minor in FREE_THREADED_ALIKE
+    if offsets.free_threaded:
+        # Unlike its neighbours counted from the beginning of the GIL itself.
+        places["gil.enabled"] = _int("interpreter_state", "gil_runtime_state_enabled", 4)
+    if whole:
         places.update(FIXED)
         places.update(FIXED_OF_MINOR.get(minor, {}))
         shape = (minor, offsets.words["gc"]["size"], offsets.words["gc"]["collecting"])
         for name, (offset, size, kind, count, stride) in COLLECTORS.get(shape, {}).items():
             layout.fields[name] = Field(offset, size, kind, count=count, stride=stride)
-        for name, (offset, size, kind) in CONSTANT.items():
+        for name, (offset, size, kind) in {**CONSTANT, **COUNTED[offsets.free_threaded]}.items():
             layout.fields[name] = Field(offset, size, kind, stride=size, count=1 if kind == "array" else 0)
         layout.sizes.update(_CONSTANT_SIZES)
     for name, place in places.items():
@@ -272,7 +288,7 @@ def layout_from(offsets: DebugOffsets) -> Layout:
         if not 16 <= size <= 256 or size % 8:
             problems.append(name)
         layout.sizes[name] = size
-    if not offsets.free_threaded:
+    if whole:
         # PyCompactUnicodeObject: a length and a pointer more than PyASCIIObject.
         layout.sizes["str.compact"] = offsets.words["unicode_object"]["asciiobject_size"] + 16
         layout.fields["str.data"] = Field(layout.sizes["str.compact"] or 0, 8, "pointer")

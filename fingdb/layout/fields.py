@@ -118,6 +118,53 @@ ROWS.update(_rows(("struct pool_header",), "pool", {
     "nextoffset": "nextoffset",
     "maxnextoffset": "maxnextoffset",
 }))
+# Free-threaded builds: Include/internal/pycore_interp.h (struct _stoptheworld_state), pycore_tstate.h, pycore_mimalloc.h.
+ROWS.update(_rows(("_PyRuntimeState",), "runtime", {
+    "stop.requested": "stoptheworld.requested",
+    "stop.stopped": "stoptheworld.world_stopped",
+    "stop.countdown": "stoptheworld.thread_countdown",
+    "stop.requester": "stoptheworld.requester",
+    "debug_allocator": "allocators.is_debug_enabled",
+}))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {
+    "stop.requested": "stoptheworld.requested",
+    "stop.stopped": "stoptheworld.world_stopped",
+    "stop.countdown": "stoptheworld.thread_countdown",
+    "stop.requester": "stoptheworld.requester",
+    "mimalloc.abandoned": "mimalloc.abandoned_pool.abandoned",
+    "mimalloc.abandoned_visited": "mimalloc.abandoned_pool.abandoned_visited",
+}))
+ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {
+    "gc.alloc_count": "gc.alloc_count",
+    "mimalloc.initialized": "mimalloc.initialized",
+}))
+ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {"mimalloc.heaps": "mimalloc.heaps"}, scalar=False))
+
+# mimalloc: Include/internal/mimalloc/mimalloc/types.h. `keys` are there where lists of free blocks are encoded.
+ROWS.update(_rows(("mi_heap_t",), "mi_heap", {"delayed_free": "thread_delayed_free"}))
+ROWS.update(_rows(("mi_heap_t",), "mi_heap", {"queues": "pages", "keys": "keys"}, scalar=False))
+ROWS.update(_rows(("mi_page_queue_t",), "mi_queue", {"first": "first"}))
+ROWS.update(_rows(("mi_page_t",), "mi_page", {
+    "slice_count": "slice_count",
+    "slice_offset": "slice_offset",
+    "tag": "tag",
+    "capacity": "capacity",
+    "used": "used",
+    "block_size": "xblock_size",
+    "free": "free",
+    "local_free": "local_free",
+    "thread_free": "xthread_free",
+    "heap": "xheap",
+    "next": "next",
+}))
+ROWS.update(_rows(("mi_page_t",), "mi_page", {"keys": "keys"}, scalar=False))
+ROWS.update(_rows(("mi_segment_t",), "mi_segment", {
+    "size": "segment_size",
+    "slice_count": "segment_slices",
+    "slice_entries": "slice_entries",
+    "abandoned_next": "abandoned_next",
+}))
+ROWS.update(_rows(("mi_segment_t",), "mi_segment", {"slices": "slices"}, scalar=False))
 
 ROWS.update(_rows(("PyThreadState",), "thread", {
     "next": "next",
@@ -197,6 +244,7 @@ ROWS.update(_rows(("PyObject",), "object", {
     "refcnt_local": "ob_ref_local",  # free-threaded builds
     "refcnt_shared": "ob_ref_shared",
     "thread": "ob_tid",
+    "gc_bits": "ob_gc_bits",
 }))
 ROWS.update(_rows(("PyVarObject",), "var", {"size": "ob_size"}))
 ROWS.update(_rows(("PyTypeObject",), "type", {

@@ -134,6 +134,20 @@ class GarbageCollector:
 
 
 @dataclass
+class StoppedWorld:
+    """A stop of all other threads, in free-threaded builds (for a collection, or when finalization begins).
+
+    ``stopped`` is False while ``waits_for`` threads still run; ``requester`` is the address of the thread state
+    that asked for it, 0 if it had none; ``everywhere`` says that the threads of all interpreters are meant.
+    """
+
+    stopped: bool
+    requester: int
+    waits_for: int = 0
+    everywhere: bool = False
+
+
+@dataclass
 class Module:
     """An entry of ``sys.modules`` (``name`` is its key)."""
 
@@ -158,6 +172,9 @@ class Interpreter:
     gc: Optional[GarbageCollector] = None
     modules: Optional[int] = None
     problems: List[str] = field(default_factory=list)
+    #: Free-threaded builds only: whether the GIL is enabled all the same, and who stops the other threads.
+    gil_enabled: Optional[bool] = None
+    stopped_world: Optional[StoppedWorld] = None
 
 
 @dataclass

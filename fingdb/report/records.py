@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Dict, List, Optional, Type, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 #: Field names whose integers are addresses (`RuntimeState.finalizing` is one, the others are flags).
-ADDRESSES = frozenset({"address", "pc", "sp", "gil_holder", "finalizing"})
+ADDRESSES = frozenset({"address", "pc", "sp", "gil_holder", "finalizing", "requester"})
 
 Record = TypeVar("Record")
 

@@ -11,6 +11,7 @@ from .lines import DOT, join_wrapped, paragraph, thread_name
 from .style import Style
 from .text_report import build_label, interpreter_words, target_words
 from .width import display_width, pad
+from .world import gil_words, stop_lines
 
 _STATES = {
     "none": "no program",
@@ -84,6 +85,9 @@ def _interpreter_lines(interpreters: List[Interpreter], room: int) -> List[str]:
 
 
 def _gil(interpreters: List[Interpreter], runtime: Optional[RuntimeState]) -> str:
+    free = gil_words(interpreters)
+    if free:
+        return free
     holders = [thread for i in interpreters for thread in i.threads if thread.holds_gil]
     if holders:
         names = [thread_name(thread) for thread in holders[:_MAX_HOLDERS]]
@@ -114,6 +118,7 @@ def render_status(status: Status, style: Style, width: int) -> str:
     row("next", [printable(status.following or "")])
     row("runtime", _runtime(status.runtime, status.interpreters))
     row("GIL", [_gil(status.interpreters, status.runtime)])
+    row("stopped", list(dict.fromkeys(w for i in status.interpreters for w in stop_lines(i, status.interpreters))))
     name = "interpreters" if len(status.interpreters) > 1 else "interpreter"
     rows.append((name, _interpreter_lines(status.interpreters, room)))
 

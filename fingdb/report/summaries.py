@@ -9,6 +9,7 @@ from .escape import printable
 from .lines import DOT, native_frame, paragraph, plural, python_stack, signed, thread_name
 from .style import Style
 from .table import Cell, CellLike, Column, table
+from .world import world_lines
 
 
 def _objects(gc: Optional[GarbageCollector]) -> str:
@@ -148,6 +149,8 @@ def render_threads(
         else:
             several = len(interpreters) > 1
             lines.append("no thread" if several else f"interpreter {interpreter.id} has no thread")
+        for sentence in world_lines(interpreter, interpreters):
+            lines += paragraph(sentence, style, width, 0, "dim")
         for thread in interpreter.threads:
             lines += _thread_stack(thread, style, width, limit)
         lines += _problems(interpreter.problems, style, width)

@@ -113,14 +113,16 @@ def the_interpreter(read: Reading) -> Dict[str, Any]:
 
 
 def knows_collector(python: Interpreter, read: Reading) -> bool:
-    return read["build"]["layout"] == "dwarf" or tuple(python.version[:2]) in KNOWN_COLLECTORS
+    if read["build"]["layout"] == "dwarf":
+        return True
+    return tuple(python.version[:2]) in KNOWN_COLLECTORS and not python.free_threaded
 
 
 def test_build(python: Interpreter, pairs: Pairs) -> None:
     for truth, read in pairs.all:
         assert read["build"]["version"] == truth["version"]
         assert read["build"]["debug_build"] == python.debug
-        assert read["build"]["free_threaded"] is False
+        assert read["build"]["free_threaded"] is python.free_threaded
     if python.has_debug_info:
         assert {read["build"]["layout"] for _truth, read in pairs.live} == {"dwarf"}
 
@@ -167,7 +169,7 @@ def test_types(python: Interpreter, pairs: Pairs) -> None:
             assert counts == sorted(counts, reverse=True)
 
 
-def test_threads(pairs: Pairs) -> None:
+def test_threads(python: Interpreter, pairs: Pairs) -> None:
     for truth, read in pairs.all:
         threads = the_interpreter(read)["threads"]
         assert sorted(t["thread_id"] for t in threads) == truth["idents"]
@@ -184,8 +186,11 @@ def test_threads(pairs: Pairs) -> None:
             assert thread["finalizing"] is False
         main = threads[0]
         assert main["name"] == "MainThread" and main["current"]
-        assert [t["holds_gil"] for t in threads] == [True] + [False] * (len(threads) - 1)
-        assert read["runtime"]["gil_holder"] == main["address"]
+        with_gil = not python.free_threaded
+        assert [t["holds_gil"] for t in threads] == [with_gil] + [False] * (len(threads) - 1)
+        assert read["runtime"]["gil_holder"] == (main["address"] if with_gil else None)
+        assert the_interpreter(read)["gil_enabled"] is (None if with_gil else False)
+        assert the_interpreter(read)["stopped_world"] is None
         if read["build"]["layout"] == "dwarf":
             assert main["state"] == "attached"
             assert {t["state"] for t in threads[1:]} == {"detached"}
@@ -305,7 +310,8 @@ def test_the_second_interpreter_while_it_runs(python: Interpreter, life: Tuple[L
     assert inner["gc"]["enabled"] == told["enabled"]
     # Up to 3.8 there is one collector for all interpreters.
     assert main["gc"]["enabled"] == (tuple(python.version[:2]) > (3, 8))
-    assert inner["threads"][0]["holds_gil"]
+    assert inner["threads"][0]["holds_gil"] is not python.free_threaded
+    assert inner["threads"][0]["state"] in ("attached", None)
     assert not any(t["holds_gil"] for t in main["threads"])
     assert [f["function"] for f in inner["threads"][0]["python_stack"]] == ["<module>"]
     assert [f["line"] for f in inner["threads"][0]["python_stack"]] == [6]
@@ -322,12 +328,12 @@ def test_when_finalization_begins(life: Tuple[List[Reading], Reading]) -> None:
     assert read["quick"]["threads"] == 2
 
 
-def test_half_way_in_finalization(life: Tuple[List[Reading], Reading]) -> None:
+def test_half_way_in_finalization(python: Interpreter, life: Tuple[List[Reading], Reading]) -> None:
     read = at(life, "finalize_modules", "PyImport_Cleanup", "_PyImport_Cleanup")
     main = read["interpreters"][0]
     assert read["runtime"]["initialized"] is False
     assert read["runtime"]["finalizing"] == main["threads"][0]["address"]
-    assert main["threads"][0]["finalizing"] and main["threads"][0]["holds_gil"]
+    assert main["threads"][0]["finalizing"] and main["threads"][0]["holds_gil"] is not python.free_threaded
 
 
 def test_in_the_middle_of_a_collection(life: Tuple[List[Reading], Reading]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,12 @@ def test_a_supported_version_is_on_this_machine(version: Tuple[int, int]) -> Non
     if not any(python.version[:2] == version for python in available()):
         hint = " (scripts/test --newer runs the tests where it is)" if version >= (3, 13) else ""
         pytest.skip(f"there is no CPython {version[0]}.{version[1]} on this machine{hint}")
+
+
+def test_a_free_threaded_build_is_on_this_machine() -> None:
+    """A skip here says that nothing below was tested without the GIL."""
+    if not any(python.free_threaded for python in available()):
+        pytest.skip("there is no free-threaded CPython on this machine (scripts/build-free-threaded makes one)")
 
 
 def test_debug_information(pythons: List[Interpreter]) -> None:
@@ -53,8 +60,22 @@ def test_what_is_no_python_is_left_out(tmp_path: Path) -> None:
     assert probe(str(directory)) is None
 
 
+def test_built_interpreters_are_found_by_their_stamp(tmp_path: Path) -> None:
+    made = tmp_path / "3.13t" / "bin"
+    made.mkdir(parents=True)
+    shutil.copy(os.path.realpath(sys.executable), made / "python3.13t")
+    variables = {"PATH": "", "HOME": str(tmp_path), "FINGDB_PYTHONS": str(tmp_path)}
+    assert str(made / "python3.13t") not in [python.path for python in find_interpreters(variables)]
+    (tmp_path / "3.13t" / ".ready").touch()
+    found = [python for python in find_interpreters(variables) if python.path == str(made / "python3.13t")]
+    assert [python.label.split("-")[1] for python in found] == ["built"]
+
+
 def test_each_interpreter_is_what_it_says(python: Interpreter) -> None:
-    code = "import sys; print(tuple(sys.version_info[:3]), hasattr(sys, 'gettotalrefcount'))"
+    code = (
+        "import sys, sysconfig; print(tuple(sys.version_info[:3]), hasattr(sys, 'gettotalrefcount'), "
+        "bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+    )
     done = subprocess.run([python.path, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{python.version} {python.debug}"
+    assert done.stdout.strip() == f"{python.version} {python.debug} {python.free_threaded}"
     assert python.version_text in python.label

@@ -29,9 +29,6 @@ def gc_lists(target: PythonTarget, interpreter: int, problems: List[str]) -> Lis
     if state is None:
         problems.append("this build does not tell where the collector's state lies")
         return []
-    if target.build.free_threaded:
-        problems.append("a free-threaded build keeps no lists of its objects")
-        return []
     try:
         places = generations.generations(target, state)
     except Unreadable as error:

@@ -8,6 +8,7 @@ from typing import Dict, List, Sequence
 from ..target import PythonTarget
 from .engines import numpy_found
 from .lists import GcList, gc_lists
+from .pages import paged_objects
 from .records import GcObjects
 from .walk import MOST_OBJECTS, header_size, walk_list
 
@@ -17,6 +18,8 @@ def gc_objects(target: PythonTarget, interpreter: int) -> GcObjects:
 
     Control-C gives what was found so far, marked partial and interrupted.
     """
+    if target.build.free_threaded:
+        return paged_objects(target, interpreter)
     problems: List[str] = []
     lists = gc_lists(target, interpreter, problems)
     if not lists:

@@ -16,6 +16,7 @@ from ...memory import MemoryFault
 from .. import runtime
 from ..statics import static_address
 from ..target import PythonTarget, Unreadable
+from .pages import paged_blocks
 from .records import Blocks
 
 #: Sizes of pools: where there is a radix tree of arenas (3.10 and later), and before.
@@ -67,10 +68,12 @@ class _Found:
 
 
 def used_blocks(target: PythonTarget) -> Blocks:
-    """Return all blocks of pymalloc in use, of all interpreters. Never raises.
+    """Return all blocks of pymalloc (of mimalloc in free-threaded builds) in use, of all interpreters. Never raises.
 
     Control-C gives what was found so far, marked partial and interrupted.
     """
+    if target.build.free_threaded:
+        return paged_blocks(target, runtime.interpreter_addresses(target))
     found = _Found()
     spaces = arenas(target, found.problems)
     complete = not found.problems
@@ -152,9 +155,6 @@ def large_blocks(target: PythonTarget, small: Optional[int]) -> Optional[int]:
 # -- arenas ---------------------------------------------------------------------------------------
 def arenas(target: PythonTarget, problems: List[str]) -> List[Arena]:
     """Return the memory of all arenas, by address. Never raises; what is wrong is appended to ``problems``."""
-    if target.build.free_threaded:
-        problems.append("a free-threaded build allocates with mimalloc: the blocks in use are not known")
-        return []
     if not target.layout.size("arena") or not target.layout.has("pool.nextoffset"):
         problems.append("without debug information pymalloc's arenas cannot be found")
         return []

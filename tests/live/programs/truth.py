@@ -17,6 +17,10 @@ What must be measured before the stop, and why the numbers are still exact:
 - No collection may run between measuring and stopping: the threshold of generation 0 is set
   beyond what the program allocates (which the debugger must see as well).
 
+A free-threaded build has one generation, whatever ``gc.get_objects`` is asked for: all objects are the first one's. Each
+thread counts for itself what it makes until ``gc.get_count()`` is called in it, so that the threads that wait call it
+(twice: the first tuple that they get may be new, and counts).
+
 ``gc.get_count()`` is called as the first thing after the stop: it reads the counts before it makes
 its tuple, and nothing was allocated since the stop. The Python stack is taken in the same source
 line that stops, so that the line numbers agree.
@@ -34,6 +38,8 @@ import threading
 import types
 
 RECORDS = []
+#: Built with --disable-gil.
+FREE_THREADED = "t" in sys.abiflags
 
 
 def describe(frame):
@@ -51,8 +57,8 @@ def stop(label):
     kill, me, stopped = os.kill, os.getpid(), signal.SIGSTOP
     get_count, get_objects, get_frame = gc.get_count, gc.get_objects, sys._getframe
     young = get_objects(generation=0)
-    middle = get_objects(generation=1)
-    old = get_objects(generation=2)
+    middle = [] if FREE_THREADED else get_objects(generation=1)
+    old = [] if FREE_THREADED else get_objects(generation=2)
     kill(me, stopped); count = get_count(); stack = describe(get_frame())  # noqa: E702
     record(label, (young, middle, old), count, stack)
 
@@ -126,6 +132,8 @@ class Worker(threading.Thread):
                 depth
                 + 1
             )
+        gc.get_count()
+        gc.get_count()
         # With an endless switch interval this thread runs on until it waits for the gate.
         self.ready.release()
         return self.gate.acquire()
@@ -133,6 +141,8 @@ class Worker(threading.Thread):
 
 def raw_thread(ready, gate):
     """A thread that the threading module knows nothing of."""
+    gc.get_count()
+    gc.get_count()
     ready.release()
     gate.acquire()
 
