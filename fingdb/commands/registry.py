@@ -141,6 +141,25 @@ A reference without a word in the column HOW is one that the collector visits.
   guessed   a word that is the address of an object, in a structure that nobody describes""",
     ),
     Entry(
+        "referrers",
+        "referrers",
+        """List who refers to an object: objects by member, key or index, and places outside of objects.
+
+Usage: pyfin referrers ADDR [--limit N] [--all] [--json]
+All memory that the program can write is searched once for the address. Words on C stacks and in memory of C
+code are listed although they may be left over.""",
+    ),
+    Entry(
+        "why",
+        "why",
+        """Say what keeps an object alive.
+
+Usage: pyfin why ADDR [--paths N] [--limit N] [--json]
+Shows the shortest paths from roots (modules of sys.modules, running frames, CPython's own structures, callbacks
+of atexit, C data of libraries, C stacks), and accounts for each reference that the object counts. What no object
+and no root holds is held by C code that nobody shows: a lost reference, most often.""",
+    ),
+    Entry(
         "touches",
         "touches",
         """List what was touched after its end, so far.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import List
+from typing import List, Optional
 
 from ..cpython.interpreter import read_interpreters
 from ..model.report import Interpreter
@@ -42,6 +42,11 @@ def interpreters_of(
             return read_interpreters(python, threads, stacks, gc, objects, problems)
         finally:
             python.walked = before
+
+
+def progress_line(label: str, total: Optional[int] = None) -> Progress:
+    """Return a progress line on the user's terminal, one that says nothing where there is none."""
+    return Progress(_to_terminal, label, total, terminal=_is_terminal())
 
 
 def _is_terminal() -> bool:

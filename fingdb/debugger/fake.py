@@ -207,6 +207,10 @@ class FakeDebugger:
         """Return those of `fields` that are of the structure."""
         return [(path, field) for (name, path), field in self.fields.items() if name == struct]
 
+    def member_at(self, struct: str, offset: int) -> Optional[str]:
+        """Return the one of `fields` that covers an offset."""
+        return next((p for p, f in self.members(struct) if f.offset <= offset < f.offset + f.size), None)
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size from `sizes`."""
         return self.sizes.get(struct)

@@ -261,6 +261,9 @@ class Debugger(Protocol):
         Of a union every member is listed. None are listed when the debug information has no such type.
         """
 
+    def member_at(self, struct: str, offset: int) -> Optional[str]:
+        """Return the path of the member that covers an offset (``imports.modules``, ``frames[3].code``), None if unknown."""
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size of a type in bytes, None if unknown."""
 

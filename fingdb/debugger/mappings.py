@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from ..elf import ElfError, open_elf
 from .interface import TargetInfo, TargetKind
@@ -14,6 +14,8 @@ from .interface import TargetInfo, TargetKind
 _LINE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$")
 #: More are not kept (the kernel's own limit is 65530).
 _MOST = 1 << 17
+#: Mappings of these files are not read: it may be a device that answers.
+_DEVICES = ("/dev/dri", "/dev/nvidia", "/dev/mem", "/dev/vfio", "/dev/infiniband", "/dev/kfd", "/dev/uio")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ class Mappings:
             return True
         holding = self.at(address)
         return holding is not None and holding.executable is not False
+
+    def written(self) -> List[Tuple[int, int]]:
+        """Return the ranges that a program can have written to, without the memory of devices."""
+        return [
+            (m.start, m.end) for m in self.ranges
+            if m.writable and m.accessible is not False and not m.name.startswith(_DEVICES)
+        ]
 
     def next_above(self, address: int) -> Optional[Mapping]:
         """Return the first mapping that begins above ``address``."""

@@ -64,6 +64,11 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "own_gil": "ceval.own_gil",
 }))
 ROWS.update(_rows(("PyInterpreterState",), "interp", {
+    "atexit_callbacks": "atexit.callbacks",  # 3.10 and later
+    "atexit_count": "atexit.ncallbacks",
+}))
+ROWS.update(_rows(("atexitmodule_state",), "atexit_module", {"callbacks": "atexit_callbacks", "count": "ncallbacks"}))
+ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "gc": "gc",
     # From 3.12 on the dicts of static types are each interpreter's own.
     "static_types": "types.builtins.initialized types.builtins",
@@ -176,6 +181,7 @@ ROWS.update(_rows(("PyThreadState",), "thread", {
     "cframe": "cframe",  # 3.11 and 3.12 keep the frame behind it
     "current_frame": "current_frame",  # from 3.13
     "state": "state",
+    "datastack": "datastack_chunk",  # from 3.11: where frames are
     "status.initialized": "_status.initialized",
     "status.bound": "_status.bound",
     "status.unbound": "_status.unbound",
@@ -186,6 +192,8 @@ ROWS.update(_rows(("PyThreadState",), "thread", {
     "status.finalized": "_status.finalized",
 }))
 ROWS.update(_rows(("_PyCFrame", "struct _PyCFrame", "CFrame"), "cframe", {"current_frame": "current_frame"}))
+
+ROWS.update(_rows(("_PyStackChunk", "struct _stack_chunk"), "stack_chunk", {"previous": "previous", "size": "size"}))
 
 # Frame objects, up to 3.10.
 ROWS.update(_rows(("PyFrameObject",), "frame", {

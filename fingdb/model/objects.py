@@ -48,3 +48,81 @@ class ObjectRecord:
     #: How many references there are beyond those listed.
     more: int = 0
     problems: List[str] = field(default_factory=list)
+
+
+@dataclass
+class Holder:
+    """Something outside of all objects that refers to one: ``kind`` and what it is, in words.
+
+    Kinds: ``module`` (in sys.modules), ``interpreter``, ``thread``, ``runtime`` (members of CPython's structures),
+    ``frame``, ``atexit`` (a callback), ``static`` (C data of a library), ``stack`` and ``memory`` (words on a C stack
+    or in C memory that are the address: conservative), ``unexplained`` (references that are counted and that nothing
+    shows: lost, most often). ``address`` is of the word, or of the object that is held.
+    """
+
+    kind: str
+    words: str
+    address: int
+    library: Optional[str] = None
+    #: Whether a reference is counted for it; a word on a stack or in C memory may be left over.
+    owned: bool = True
+
+
+@dataclass
+class Referrer:
+    """An object that refers to another through ``name``."""
+
+    name: str
+    how: str
+    address: int
+    type: str
+    repr: str
+
+
+@dataclass
+class Path:
+    """A way from a root to an object: the root, then each object with the name by which the one before it refers to it."""
+
+    root: Holder
+    steps: List[Reference]
+
+
+@dataclass
+class Account:
+    """Who holds the references that an object counts.
+
+    ``objects``, ``frames``, ``static``, ``structures`` (members of CPython's structures) and ``callbacks`` are counted;
+    ``unexplained`` is what is left of ``count``: held by C code that nobody shows (fewer than none when more words were
+    found than references are counted). ``stack`` and ``memory`` are words that may explain it. An immortal object
+    has no count: None.
+    """
+
+    count: Optional[int]
+    objects: int = 0
+    frames: int = 0
+    static: int = 0
+    structures: int = 0
+    callbacks: int = 0
+    stack: int = 0
+    memory: int = 0
+    unexplained: Optional[int] = None
+
+
+@dataclass
+class Why:
+    """Why an object lives: who refers to it, the ways from the roots, the account of its references.
+
+    ``cycle`` tells that whatever leads to it was followed to its end and no root came up.
+    """
+
+    address: int
+    type: str
+    repr: str
+    account: Account
+    referrers: List[Referrer] = field(default_factory=list)
+    more: int = 0
+    holders: List[Holder] = field(default_factory=list)
+    paths: List[Path] = field(default_factory=list)
+    cycle: bool = False
+    partial: bool = False
+    problems: List[str] = field(default_factory=list)

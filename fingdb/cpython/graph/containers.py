@@ -179,6 +179,7 @@ def lru_cache_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
         return
     root = address + field.offset
     for link in _chain(target, target.number("lru_link.next", root), root, "lru_link.next"):
+        yield Edge(link, HELD, "entry")
         for name in ("key", "result"):
             held = target.number(f"lru_link.{name}", link)
             if held:

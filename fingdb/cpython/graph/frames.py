@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List
+from typing import Iterator, List, Set
 
 from .. import objects
 from ..target import PythonTarget, Unreadable
@@ -100,3 +100,29 @@ def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = Fa
 
 
 _NAMES = {"frame_obj": "frame_obj", "locals_dict": "f_locals", "function": "f_funcobj", "code": "f_code"}
+
+
+def thread_frames(target: PythonTarget, thread: int, limit: int = _MOST_SLOTS) -> Iterator[int]:
+    """Yield the addresses of a thread's frames, innermost first, shims included. Raises Unreadable."""
+    old = target.layout.has("thread.frame")
+    if old or target.layout.has("thread.current_frame"):
+        at = target.number("thread.frame" if old else "thread.current_frame", thread)
+    else:
+        cframe = target.number("thread.cframe", thread)
+        at = target.number("cframe.current_frame", cframe) if cframe else 0
+    seen: Set[int] = set()
+    while at and at not in seen and len(seen) < limit:
+        seen.add(at)
+        yield at
+        at = target.number("frame.back" if old else "iframe.previous", at)
+
+
+def frame_extent(target: PythonTarget, frame: int) -> int:
+    """Return how many bytes an interpreter frame has, its stack included, 0 if that cannot be told. Raises Unreadable."""
+    code = target.number("iframe.code", frame)
+    if not code:
+        return 0
+    slots = (target.value("code.nlocalsplus", code) or 0) + (target.value("code.stacksize", code) or 0)
+    if not 0 <= slots <= _MOST_SLOTS:
+        return 0
+    return target.layout.offset("iframe.locals") + slots * target.memory.pointer_size

@@ -67,6 +67,11 @@ class Types:
         found = self._type(struct)
         return [] if found is None else list(_members(found, "", 0, 0))
 
+    def member_at(self, struct: str, offset: int) -> Optional[str]:
+        """Return the path of the member that covers an offset, None if there is none."""
+        found = self._type(struct)
+        return None if found is None else _path_at(found, offset)
+
     def enum_values(self, enum: str) -> Mapping[str, int]:
         """Return the constants of ``enum enum`` with their values, none if there is no such type."""
         # By the type: a constant that is not there would be looked for in all debug information.
@@ -145,6 +150,34 @@ def _members(type_: gdb.Type, prefix: str, offset: int, depth: int) -> Iterator[
             yield from _members(inner, name, at, depth + 1)
         else:
             yield name, _describe(field.type, at, (0, 0))
+
+
+def _path_at(type_: gdb.Type, offset: int) -> Optional[str]:
+    """Return the path of the member that covers an offset; of a union that of the first member that does."""
+    path = ""
+    for _ in range(4 * _DEEPEST):
+        if type_.code == gdb.TYPE_CODE_ARRAY:
+            element = type_.target().strip_typedefs()
+            if not element.sizeof:
+                return None
+            path += f"[{offset // element.sizeof}]"
+            type_, offset = element, offset % element.sizeof
+        elif type_.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
+            for field in type_.fields():
+                position = getattr(field, "bitpos", None)
+                if position is None or field.type is None:
+                    continue
+                inner = field.type.strip_typedefs()
+                if position // 8 <= offset < position // 8 + inner.sizeof:
+                    break
+            else:
+                return None
+            if field.name:
+                path += f".{field.name}" if path else field.name
+            type_, offset = inner, offset - position // 8
+        else:
+            return path if not offset else f"{path}+{offset}"
+    return path
 
 
 def _describe(type_: gdb.Type, offset: int, bits: Tuple[int, int]) -> Field:

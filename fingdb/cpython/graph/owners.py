@@ -1,0 +1,245 @@
+"""Which object a word of memory belongs to: one in its body, or in a buffer of its own."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ...memory import BLOCK
+from .. import objects
+from ..attributes import MANAGED_DICT
+from ..heap import Blocks, GcObjects, gc_objects, used_blocks
+from ..heap.pymalloc import Arena, arenas
+from ..runtime import interpreter_addresses
+from ..target import PythonTarget, Unreadable
+from .edges import Edge
+from .referents import Referents
+from .scan import Sorted
+
+#: Where in a block of memory an object may begin: behind the collector's head, and what is kept before that.
+_HEADS = (0, 16, 32)
+#: What is kept before an object reaches back so far.
+_BEFORE = 64
+#: Objects larger than pymalloc's blocks are looked for so far back when the collector does not know them.
+_BACK = 1 << 12
+_MOST_AT_ONE_PLACE = 64
+
+
+class Heap:
+    """All objects that can be found in one state of the target, and the answers about places in them."""
+
+    def __init__(self, target: PythonTarget) -> None:
+        self.target = target
+        self.problems: List[str] = []
+        self.partial = False
+        self.collected: Dict[int, GcObjects] = {}
+        for interpreter in interpreter_addresses(target, self.problems):
+            found = gc_objects(target, interpreter)
+            if any(found.addresses is each.addresses or _same(found, each) for each in self.collected.values()):
+                continue  # 3.8: one collector for all interpreters
+            self.collected[interpreter] = found
+            self.problems += found.problems
+            self.partial = self.partial or found.partial
+        self.addresses = Sorted([int(a) for found in self.collected.values() for a in found.addresses])
+        self.referents = Referents(target)
+        self._blocks: Optional[Tuple[Sequence[int], Blocks]] = None
+        self._buffers: Optional[Tuple[Sorted, Dict[int, List[int]]]] = None
+        self._arenas: Optional[List[Arena]] = None
+        self._edges: Dict[int, Dict[int, List[Edge]]] = {}
+
+    # -- edges --------------------------------------------------------------------------------------
+    def edges(self, address: int) -> List[Edge]:
+        """Return all references out of an object, borrowed ones too, as far as they can be read. Never raises."""
+        found: List[Edge] = []
+        try:
+            for edge in self.referents.edges(address, borrowed=True):
+                found.append(edge)
+        except Unreadable:
+            pass
+        return found
+
+    def edges_to(self, owner: int, address: int) -> List[Edge]:
+        """Return the references of ``owner`` to an object. Never raises."""
+        found = self._edges.get(owner)
+        if found is None:
+            if len(self._edges) > 256:
+                self._edges.clear()
+            found = self._edges[owner] = {}
+            for edge in self.edges(owner):
+                found.setdefault(edge.target, []).append(edge)
+        return found.get(address, [])
+
+    # -- owners -------------------------------------------------------------------------------------
+    def owners(self, place: int, address: int) -> Iterator[int]:
+        """Yield the objects to which the word at ``place`` belongs and that refer to ``address`` by it or another.
+
+        Never raises. Mostly one; buffers that several objects share have more.
+        """
+        seen = set()
+        for candidate in self._candidates(place):
+            if candidate not in seen:
+                seen.add(candidate)
+                if self.edges_to(candidate, address):
+                    yield candidate
+                    if len(seen) == 1:
+                        return  # inside its body, beyond doubt
+
+    def _candidates(self, place: int) -> Iterator[int]:
+        below = self.addresses.at_or_below(place)
+        if below is not None and self._covers(below, place):
+            yield below
+        above = self.addresses.above(place)
+        if above is not None and above - place <= _BEFORE:
+            yield above
+        starts, owners = self.buffers()
+        start = starts.at_or_below(place)
+        if start is not None:
+            yield from owners[start][:_MOST_AT_ONE_PLACE]
+        yield from self.uncollected(place)
+
+    def _covers(self, address: int, place: int) -> bool:
+        if place - address < 4 * self.target.memory.pointer_size:
+            return True
+        return place < address + self.extent(address)
+
+    def extent(self, address: int) -> int:
+        """Return how many bytes an object's memory has from its address on, generously. Never raises."""
+        from .describe import size_of
+
+        size = size_of(self.target, address) or 0
+        try:
+            kind = objects.type_of(self.target, address)
+            if objects.flags_of_type(self.target, kind) & (1 << 2):
+                size += 1 << 10  # inline values
+            plan = self.referents.plan(kind)
+            if "type" in plan.special:
+                size += 1 << 12  # the descriptions of its slots
+            if plan.special and plan.special[0] in ("frame", "generator"):
+                size += 1 << 16
+        except Unreadable:
+            pass
+        return size
+
+    def uncollected(self, place: int) -> Iterator[int]:
+        """Yield the object that the collector does not have in its lists and whose memory ``place`` is in. Never raises."""
+        block = self.block(place)
+        if block is not None:
+            for head in _HEADS:
+                if block + head <= place and self.referents.looks_like_object(block + head):
+                    yield block + head
+            return
+        word = self.target.memory.pointer_size
+        at = place & ~(2 * word - 1)
+        for candidate in range(at, at - _BACK, -2 * word):
+            if self.referents.looks_like_object(candidate):
+                if place < candidate + self.extent(candidate):
+                    yield candidate
+                return
+
+    def block(self, place: int) -> Optional[int]:
+        """Return where the block of pymalloc that holds ``place`` has its first own byte, None if in none in use."""
+        if self._blocks is None:
+            found = used_blocks(self.target)
+            self.problems += found.problems
+            order = sorted(zip(map(int, found.starts), map(int, found.sizes)))
+            self._blocks = [start for start, _size in order], Blocks(
+                [start for start, _size in order], [size for _start, size in order], found.debug_header
+            )
+        starts, blocks = self._blocks
+        index = bisect_right(starts, place) - 1
+        if index >= 0 and place < starts[index] + blocks.sizes[index]:
+            return int(starts[index]) + blocks.debug_header
+        return None
+
+    def on_free_list(self, place: int) -> bool:
+        """Tell whether a place is in an object that CPython keeps to use its memory again: no reference, but a type."""
+        block = self.block(place)
+        if block is None:
+            return False
+        for head in _HEADS:
+            try:
+                if objects.refcount(self.target, block + head) == 0 and block + head < place:
+                    if self.referents.is_type(objects.type_of(self.target, block + head)):
+                        return True
+            except Unreadable:
+                continue
+        return False
+
+    def unused(self, place: int) -> bool:
+        """Tell whether a place is in memory of pymalloc that is in no block in use. Never raises."""
+        if self.block(place) is not None:
+            return False
+        if self._arenas is None:
+            self._arenas = arenas(self.target, [])
+        return any(arena.start <= place < arena.end for arena in self._arenas)
+
+    # -- buffers ------------------------------------------------------------------------------------
+    def buffers(self) -> Tuple[Sorted, Dict[int, List[int]]]:
+        """Return where objects keep what is not in their body, and whose it is."""
+        if self._buffers is None:
+            owners: Dict[int, List[int]] = {}
+            for found in self.collected.values():
+                self._add_buffers(found, owners)
+            self._buffers = Sorted(owners), owners
+        return self._buffers
+
+    def _add_buffers(self, found: GcObjects, owners: Dict[int, List[int]]) -> None:
+        plans: Dict[int, Tuple[Tuple[int, int], ...]] = {}
+        words = _Words(self.target)
+        for address, kind in zip(found.addresses, found.types):
+            plan = plans.get(kind)
+            if plan is None:
+                plan = plans[kind] = self._pointers(int(kind))
+            for offset, tag in plan:
+                start = words.at(int(address) + offset)
+                if tag:
+                    start = start + tag if start & 1 else 0
+                if start:
+                    owners.setdefault(start, []).append(int(address))
+
+    def _pointers(self, kind: int) -> Tuple[Tuple[int, int], ...]:
+        """Return (offset, what to add to a pointer that is marked by its lowest bit, 0: not marked) of buffers' pointers."""
+        layout, word = self.target.layout, self.target.memory.pointer_size
+        try:
+            flags = objects.flags_of_type(self.target, kind)
+            special = self.referents.plan(kind).special
+        except Unreadable:
+            return ()
+        found: List[Tuple[int, int]] = []
+        if "dict" in special:
+            found += [(layout.offset("dict.keys"), 0), (layout.offset("dict.values"), 0)]
+        if "list" in special:
+            found.append((layout.offset("list.items"), 0))
+        if "set" in special:
+            found.append((layout.offset("set.table"), 0))
+        if "deque" in special:
+            found += [(layout.offset("deque.left"), 0), (layout.offset("deque.right"), 0)]
+        if "type" in special:
+            found.append((layout.offset("heap_type.cached_keys"), 0))
+        if "module-state" in special:
+            found.append((layout.offset("module.state"), 0))
+        if flags & MANAGED_DICT and not layout.has("dict_values.valid"):
+            found.append((-3 * word, 1) if layout.has("dict_or_values.values") else (-4 * word, 0))
+        return tuple(found)
+
+
+class _Words:
+    """Single words of memory, read in blocks."""
+
+    def __init__(self, target: PythonTarget) -> None:
+        self._memory = target.memory
+        self._number = -1
+        self._words: Sequence[int] = ()
+        self._shift = 3 if target.memory.pointer_size == 8 else 2
+
+    def at(self, address: int) -> int:
+        """Return the word at ``address``, 0 where it cannot be read."""
+        number = address // BLOCK
+        if number != self._number:
+            self._number, self._words = number, self._memory.words(number)
+        index = (address % BLOCK) >> self._shift
+        return self._words[index] if index < len(self._words) else 0
+
+
+def _same(one: GcObjects, other: GcObjects) -> bool:
+    return len(one) == len(other) and len(one) > 0 and one.addresses[0] == other.addresses[0]

@@ -1,0 +1,74 @@
+"""Blocks of the C library's malloc: which of them holds a place, whether it is in use, and who points to it.
+
+Mirrors the chunks of glibc (malloc/malloc.c): each has its size before it, with flags in the low bits; the flag
+PREV_INUSE of a chunk tells whether the one before it is in use. What waits in a cache of free chunks counts as used.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+from ..cpython.target import PythonTarget
+from ..debugger.mappings import Mapping, Mappings
+from ..memory import BLOCK
+
+_PREV_INUSE, _FLAGS = 1, 7
+_SMALLEST, _HEADER = 32, 16
+#: The first chunk of a heap is the cache of its thread: it has this size in glibc 2.30 and later, or the one before.
+_FIRST = (0x290, 0x250)
+_MOST_CHUNKS = 1 << 24
+
+
+@dataclass(frozen=True)
+class CBlock:
+    """A block of malloc: its first byte, the bytes that its owner may use, and whether it is in use."""
+
+    start: int
+    size: int
+    used: bool
+
+
+class CMemory:
+    """The blocks of the main heap of the C library, for one state of the target."""
+
+    def __init__(self, python: PythonTarget, mappings: Mappings) -> None:
+        self._python = python
+        self._heaps: "List[Tuple[Mapping, array[int]]]" = []
+        for mapping in mappings.ranges:
+            if mapping.writable and mapping.accessible is not False:
+                if mapping.name in ("", "[heap]") and self._word(mapping.start + 8) & ~_FLAGS in _FIRST:
+                    self._heaps.append((mapping, array("Q")))
+
+    def block_at(self, place: int) -> Optional[CBlock]:
+        """Return the block that holds ``place``, None if that cannot be told. Never raises."""
+        for mapping, chunks in self._heaps:
+            if mapping.start <= place < mapping.end:
+                if not chunks:
+                    self._walk(mapping, chunks)
+                index = bisect_right(chunks, place - _HEADER) - 1
+                if index == len(chunks) - 1 and place < mapping.end:
+                    # The last chunk is what the heap has not given to anybody yet.
+                    size = self._word(chunks[index] + 8) & ~_FLAGS
+                    return CBlock(chunks[index] + _HEADER, size - 8, False) if place < chunks[index] + size else None
+                if 0 <= index < len(chunks) - 1:
+                    start, following = chunks[index], chunks[index + 1]
+                    used = bool(self._word(following + 8) & _PREV_INUSE)
+                    return CBlock(start + _HEADER, following - start - 8, used)
+        return None
+
+    def _walk(self, mapping: Mapping, chunks: "array[int]") -> None:
+        at = mapping.start
+        while at + _HEADER <= mapping.end and len(chunks) < _MOST_CHUNKS:
+            size = self._word(at + 8) & ~_FLAGS
+            if size < _SMALLEST or size & 15 or at + size > mapping.end:
+                break  # damaged, or no heap of glibc: what is behind is not told
+            chunks.append(at)
+            at += size
+
+    def _word(self, address: int) -> int:
+        words = self._python.memory.words(address // BLOCK)
+        index = address % BLOCK // 8
+        return words[index] if index < len(words) else 0

@@ -1,0 +1,85 @@
+"""`pyfin why` and `pyfin referrers`: the ways from roots, and who holds each reference, against the program's own words."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+from tests.support.gdbrun import ROOT, run_gdb
+from tests.support.interpreters import Interpreter
+
+pytestmark = pytest.mark.live
+
+PROGRAM = ROOT / "tests" / "live" / "programs" / "kept.py"
+SCRIPT = """python
+import json
+told = json.loads(open({out!r}).read())
+def ask(command, where):
+    return json.loads(gdb.execute("pyfin " + command + " --json " + where, to_string=True))
+answers = {{name: ask("why", where) for name, where in told["addresses"].items()}}
+answers["referrers"] = ask("referrers --all", told["addresses"]["thread local"])
+print("ANSWERS " + json.dumps([told, answers]))
+end
+"""
+
+#: Name -> kind of the nearest root, words that name it, names on the way from it to the object.
+ROOTS: Dict[str, Tuple[str, str, List[str]]] = {
+    "global": ("module", "module '__main__' in sys.modules", ["", "['TABLE']", "['inner']", "[1]"]),
+    "closure": ("module", "module '__main__' in sys.modules", ["", "['FUNCTION']", "func_closure", "[0]", "ob_ref"]),
+    "callback": ("atexit", "of atexit", ["", "[0]"]),
+    "local": ("frame", "main at ", []),
+    "thread local": ("frame", "work at ", []),
+    "generator": ("module", "module '__main__' in sys.modules", ["", "['GENERATOR']"]),
+    "lost reference": ("unexplained", "1 reference that nothing shows", [""]),
+}
+
+
+def answers(python: Interpreter) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as directory:
+        out, file = Path(directory) / "out", Path(directory) / "commands"
+        file.write_text(SCRIPT.format(out=str(out)))
+        done = run_gdb(python.path, commands=[f"run {PROGRAM} > {out}", f"source {file}"], timeout=180)
+    assert "ANSWERS" in done.stdout, done.output
+    line = next(line for line in done.stdout.splitlines() if line.startswith("ANSWERS "))
+    told, found = json.loads(line[len("ANSWERS ") :])
+    return told, found
+
+
+def test_what_keeps_objects_alive(python: Interpreter) -> None:
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    told, found = answers(python)
+    frames_are_objects = python.version < (3, 11)
+    for name, (kind, words, steps) in ROOTS.items():
+        why = found[name]
+        path = why["paths"][0]
+        assert (path["root"]["kind"], not why["cycle"]) == (kind, True), (name, why)
+        assert words in path["root"]["words"], (name, why)
+        names = [step["name"] for step in path["steps"]]
+        if name in ("local", "thread local"):
+            variable = "local local" if name == "local" else "local argument"
+            assert (names[-1] if frames_are_objects else path["root"]["words"].split(", ")[-1]) == variable, why
+        elif name == "generator":
+            assert names[:2] == steps and names[-1] == "local held", why
+        else:
+            assert names == steps, (name, why)
+    assert found["cycle"]["cycle"] and not found["cycle"]["paths"], found["cycle"]
+    assert found["referrers"]["referrers"] == found["thread local"]["referrers"]
+    for name, why in found.items():
+        account = why["account"]
+        assert account["unexplained"] == (1 if name == "lost reference" else 0), (name, why)
+        assert not why["partial"] and not why["problems"]
+        # gc.get_referrers was asked while a list of everything was there, and a frame is none of its objects.
+        said = [t for t in told["referrers"].get(why["address"], []) if t != "list"]
+        seen = sorted(r["type"] for r in why["referrers"] if r["how"] != "borrowed" and r["type"] not in ("frame", "list"))
+        assert seen == said, (name, why)
+
+
+def test_what_is_no_object_is_told(any_python: Interpreter) -> None:
+    done = run_gdb(any_python.path, args=["-c", "pass"], commands=["pyfin start", "pyfin why 0x1000", "pyfin referrers 7x"])
+    assert "no object begins at 0x1000" in done.stderr
+    assert '"7x" is not an address' in done.stderr
