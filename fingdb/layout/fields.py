@@ -330,19 +330,36 @@ ROWS.update(_rows(("lru_list_elem", "struct lru_list_elem"), "lru_link", {
 ROWS.update(_rows(("PyGenObject",), "generator", {"state": "gi_frame_state"}))
 ROWS.update(_rows(("PyGenObject",), "generator", {"frame": "gi_iframe"}, scalar=False))
 
+# What an object has outside of itself, for its size: `cpython.heap.sizes`.
+ROWS.update(_rows(("PyTypeObject",), "type", {"methods": "tp_methods"}))
+ROWS.update(_rows(("PyMethodDef", "struct PyMethodDef"), "method_def", {"name": "ml_name"}))
+ROWS.update(_rows(("PyListObject",), "list", {"allocated": "allocated"}))
+ROWS.update(_rows(("PyByteArrayObject",), "bytearray", {"alloc": "ob_alloc"}))
+ROWS.update(_rows(("PySetObject",), "set", {"smalltable": "smalltable"}, scalar=False))
+ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {
+    "usable": "dk_usable",
+    "refcnt": "dk_refcnt",
+}))
+ROWS.update(_rows(("PyCompactUnicodeObject",), "str", {"utf8": "utf8", "utf8_length": "utf8_length"}))
+
 #: Logical name -> the structure whose size it is.
 SIZES: Dict[str, Tuple[str, ...]] = {
     "object": ("PyObject",),
+    "type": ("PyTypeObject",),
+    "heap_type": ("PyHeapTypeObject",),
     "gc_head": ("PyGC_Head",),
     "generation": ("struct gc_generation",),
     "arena": ("struct arena_object",),
     "pool": ("struct pool_header",),
     "str.ascii": ("PyASCIIObject",),
     "str.compact": ("PyCompactUnicodeObject",),
+    "str.legacy": ("PyUnicodeObject",),
+    "dict_keys": ("PyDictKeysObject", "struct _dictkeysobject"),
     "dict_entry": ("PyDictKeyEntry",),
     "dict_unicode_entry": ("PyDictUnicodeEntry",),
     "set_entry": ("setentry",),
     "member_def": ("PyMemberDef", "struct PyMemberDef"),
+    "method_def": ("PyMethodDef", "struct PyMethodDef"),
 }
 
 #: Enumeration constants, under their own names.

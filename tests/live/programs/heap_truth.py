@@ -76,7 +76,7 @@ def make():
     kept += [functools.partial(make), collections.OrderedDict(a=1, b=2), (c for c in "ab"), lambda: kept, type("Made", (), {})]
     kept += [counted(n) for n in range(5)] + [collections.defaultdict(list), memoryview(b"abc"), iter([1]), property()]
     kept += [float(n) for n in range(500)] + [bytes(n) for n in range(600)] + ["x" * n + "é" for n in range(600)]
-    kept += [1 << n for n in range(300)]
+    kept += [(1 << n) - 1 for n in range(300)] + [-(1 << 70), bytearray(b"abc"), "\u2028" * 9, "\U00010000" * 9]
     for entry in kept:
         if type(entry) is dict and len(entry) > 500:
             for key in list(entry)[::3]:
@@ -104,6 +104,8 @@ def main():
     gc.collect(1)
     gc.collect(0)
     young = [[{}] for _ in range(2500)]
+    with open(sys.argv[1] + ".chosen", "w", encoding="utf-8") as file:
+        json.dump([str(id(o)) for o in kept if type(o) in (int, str, bytes, float, bytearray, Slotless, tuple)], file)
     (groups, allocated) = stop()
     counts = [dict(collections.Counter(type(o).__name__ for o in group)) for group in groups]
     counts[0]["list"] = counts[0].get("list", 0) + 3
@@ -113,7 +115,7 @@ def main():
             sizes[type(entry).__name__] += sys.getsizeof(entry)
     for group in groups:
         sizes["list"] += sys.getsizeof(group)
-    chosen = {str(id(o)): sys.getsizeof(o) for o in kept}
+    chosen = {str(id(o)): [sys.getsizeof(o), type(o).__name__] for o in kept}
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         json.dump({
             "generations": counts, "frozen": frozen, "allocated": allocated, "sizes": dict(sizes), "chosen": chosen,

@@ -15,7 +15,8 @@ import gdb  # noqa: E402
 
 from fingdb.commands.base import find_dependencies  # noqa: E402
 from fingdb.cpython import runtime  # noqa: E402
-from fingdb.cpython.heap import gc_objects, used_blocks  # noqa: E402
+from fingdb.cpython.heap import PERMANENT, gc_objects, used_blocks  # noqa: E402
+from fingdb.cpython.heap.sizes import Sizes  # noqa: E402
 from fingdb.cpython.objects import name_of_type  # noqa: E402
 from fingdb.cpython.target import PythonTarget  # noqa: E402
 from fingdb.debugger.gdb_backend import GdbDebugger  # noqa: E402
@@ -32,9 +33,26 @@ def observe(debugger):
     for (generation, type_), count in counts.items():
         names = generations.setdefault(str(generation), collections.Counter())
         names[name_of_type(target, type_)] += count
+    sizes = Sizes(target)
+    totals, inexact, unsized = collections.Counter(), set(), 0
+    for address, type_, generation in zip(*(map(int, c) for c in (objects.addresses, objects.types, objects.generations))):
+        if generation == PERMANENT:
+            continue
+        size = sizes.size(address)
+        unsized += size is None
+        if address % 16 == 0 and int(type_):
+            totals[name_of_type(target, type_)] += size or 0
+            if not sizes.rule(type_).exact:
+                inexact.add(name_of_type(target, type_))
+    chosen = {}
+    path = os.environ.get("FINGDB_TEST_CHOSEN")
+    if path:
+        with open(path, encoding="utf-8") as file:
+            chosen = {text: sizes.size(int(text)) for text in json.load(file)}
     blocks = used_blocks(target)
     return {
         "generations": generations, "problems": objects.problems, "partial": objects.partial,
+        "sizes": totals, "inexact": sorted(inexact), "unsized": unsized, "chosen": chosen,
         "blocks": len(blocks), "large": blocks.large, "debug_header": blocks.debug_header,
         "block_problems": blocks.problems, "block_partial": blocks.partial,
     }
