@@ -111,6 +111,25 @@ Usage: pyfin gc [--types N] [--all] [--json]
 Differences are to the last stop at which this was asked.""",
     ),
     Entry(
+        "heap",
+        "heap",
+        """Show all objects of the heap by type: how many, how large, and in which generation.
+
+Usage: pyfin heap [--type NAME] [--gen N|frozen] [--sort count|bytes|name] [--limit N] [--all] [--json]
+       pyfin heap --since STEP|MARK [--type NAME] [--limit N] [--json]
+Bytes are those of sys.getsizeof: the object, its table and the collector's header. NAME may have a "*"; --limit 0
+lists all types. --all looks into the blocks of pymalloc as well, for objects that the collector does not know.
+--since tells what was freed and made since "pyfin mark" or since the walk stopped at a step.""",
+    ),
+    Entry(
+        "mark",
+        "mark",
+        """Remember the heap as it is now, for "pyfin heap --since NAME".
+
+Usage: pyfin mark [NAME]
+Without a name, lists the marks. Stops at finalization steps make marks of their own, named like the step.""",
+    ),
+    Entry(
         "diagnose",
         "diagnose",
         """Say why the process crashed, or why it does not end.

@@ -10,6 +10,7 @@ from ..finalization.goals import Stop
 from ..finalization.trace import StepRun, Trace, place
 from ..model.plan import PlanStep
 from ..model.stop import StopView
+from .marks import marks_of
 from .settings import value
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class _Announcer:
 
         new_phase = stop is not None and stop.new_phase
         view.changes.extend(self._changes.since_last(new_phase and bool(value("types-at-phases", True))))
+        if stop is not None:
+            marks_of(self._session).at_stop(stop)
         return render_stop(view, self._session.style(), self._session.width())
 
 

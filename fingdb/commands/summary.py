@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import List, Optional
+from contextlib import contextmanager
+from typing import Iterator, List, Optional, Tuple
 
 from ..cpython.interpreter import read_interpreters
 from ..model.report import Interpreter
@@ -36,10 +37,18 @@ def interpreters_of(
     python = session.python()
     if not (gc and objects):
         return read_interpreters(python, threads, stacks, gc, objects, problems)
-    with Progress(_to_terminal, "objects of a generation:", terminal=_is_terminal()) as progress:
+    with walk_progress(session):
+        return read_interpreters(python, threads, stacks, gc, objects, problems)
+
+
+@contextmanager
+def walk_progress(session: Session, what: str = "objects:") -> Iterator[None]:
+    """Tell on a terminal how far a walk over objects is, if it takes more than a second. Raises DebuggerError."""
+    python = session.python()
+    with Progress(_to_terminal, what, terminal=_is_terminal()) as progress:
         before, python.walked = python.walked, progress.update
         try:
-            return read_interpreters(python, threads, stacks, gc, objects, problems)
+            yield
         finally:
             python.walked = before
 

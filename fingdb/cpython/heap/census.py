@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, List
 
+from ...debugger.interface import Interrupted
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
 from .objects import gc_objects
@@ -67,15 +68,27 @@ def census_of(target: PythonTarget, objects: GcObjects, measured: bool = True) -
         bytes_, lost = ({}, 0) if image is None else measure(target, image, sizes, values, codes, objects.addresses)
     else:
         counts = _tally(objects)
-        bytes_, lost = _measure(target, sizes, objects, counts) if measured else ({}, 0)
+        try:
+            bytes_, lost = _measure(target, sizes, objects, counts) if measured else ({}, 0)
+        except Interrupted:
+            problems.append("interrupted: sizes were not read")
+            return Census(_rows(target, sizes, counts, {}, problems), True, problems, True)
     if lost:
         problems.append(f"the size of {lost} objects cannot be read")
+    rows = _rows(target, sizes, counts, bytes_, problems)
+    return Census(rows, objects.partial, problems, objects.interrupted)
+
+
+def _rows(
+    target: PythonTarget, sizes: Sizes, counts: Dict[int, Dict[int, int]], bytes_: Dict[int, int], problems: List[str]
+) -> List[TypeCount]:
+    """Return a row for each type, most frequent first."""
     found = [_named(target, sizes, type_, by_generation, bytes_.get(type_)) for type_, by_generation in counts.items()]
     unknown = sum(each.count for each in found if each.name == "?")
     if unknown:
         problems.append(f"the type of {unknown} objects cannot be read")
     found.sort(key=lambda each: (-each.count, each.name, each.type))
-    return Census(_together(found), objects.partial, problems, objects.interrupted)
+    return _together(found)
 
 
 def _named(target: PythonTarget, sizes: Sizes, type_: int, counts: Dict[int, int], bytes_: "int | None") -> TypeCount:

@@ -54,7 +54,7 @@ def tally(types: Any, generations: Any) -> Tuple[Words, NDArray[np.int32], Dict[
     known = np.flatnonzero(np.bincount(numbers, minlength=256)) if len(numbers) else np.empty(0, dtype=np.int64)
     rank = np.zeros(256, dtype=np.int32)
     rank[known] = np.arange(len(known))
-    counts = np.bincount(codes * len(known) + rank[numbers], minlength=len(values) * len(known)) if len(codes) else []
+    counts: Any = np.bincount(codes * len(known) + rank[numbers], minlength=len(values) * len(known)) if len(codes) else []
     table = np.asarray(counts).reshape(len(values), len(known)) if len(codes) else np.zeros((0, 0))
     found: Dict[int, Dict[int, int]] = {}
     for type_, row in zip(values.tolist(), table.tolist()):
