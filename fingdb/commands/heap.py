@@ -12,11 +12,10 @@ from ..cpython.heap.census import Census, TypeCount, census_of
 from ..cpython.heap.objects import gc_objects
 from ..cpython.heap.records import PERMANENT, GcObjects
 from ..cpython.runtime import interpreter_addresses
-from ..cpython.target import Unreadable
 from ..debugger.interface import DebuggerError
 from .base import Command, split
 from .marks import Mark, marks_of
-from .summary import need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import interpreters_in, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 _LIMIT = 20
 _SORTS = ("count", "bytes", "name")
@@ -70,7 +69,7 @@ class HeapCommand(Command):
         listed: List[GcObjects] = []
         limit = options.limit or None
         style, width = session.style(), session.width()
-        for number, address in self._interpreters(problems):
+        for number, address in interpreters_in(session, problems):
             objects = gc_objects(python, address)
             listed.append(objects)
             census = _of_generation(python, objects, options.gen)
@@ -96,16 +95,6 @@ class HeapCommand(Command):
         if texts:
             session.print("\n\n".join(texts))
         print_problems(session, problems)
-
-    def _interpreters(self, problems: List[str]) -> "List[tuple[int, int]]":
-        python = self.session.python()
-        found = []
-        for address in interpreter_addresses(python, problems):
-            try:
-                found.append((python.number("interp.id", address), address))
-            except Unreadable as error:
-                problems.append(f"the interpreter at {address:#x} cannot be read: {error}")
-        return found
 
     def _blocks(self, listed: Sequence[GcObjects], options: Any, as_json: bool) -> object:
         """Return the blocks of pymalloc as a text or as plain data."""
@@ -144,7 +133,7 @@ class HeapCommand(Command):
 
         session, python = self.session, self.session.python()
         if mark.interpreter not in interpreter_addresses(python):
-            raise DebuggerError(f"the interpreter whose heap was marked {mark.where} is gone, its lists are no more")
+            raise DebuggerError(f'the interpreter that "{mark.name}" is of is gone, its lists are no more')
         objects = gc_objects(python, mark.interpreter)
         census = census_of(python, objects, False)
         changes = [
@@ -152,7 +141,7 @@ class HeapCommand(Command):
             if options.type is None or matches(each.name, options.type)
         ]
         limit = options.limit or None
-        problems = [*(f"{mark.where}: {problem}" for problem in mark.census.problems), *census.problems]
+        problems = [*(f"at {mark.name}: {problem}" for problem in mark.census.problems), *census.problems]
         if options.json:
             print_json(session, {
                 "since": mark.name, "where": mark.where, "before": mark.census.count, "now": census.count,

@@ -28,7 +28,7 @@ class MarkCommand(Command):
         if options.name.startswith("-") or not options.name:
             raise DebuggerError("pyfin mark: a name is wanted")
         with walk_progress(self.session):
-            mark = marks.make(options.name, f"at the mark {options.name}")
+            mark = marks.make(options.name, f"the mark {options.name}")
         note = " (only part of the heap could be read)" if mark.census.partial else ""
         self.session.print(f'marked "{printable(options.name)}": {plural(mark.census.count, "object")}{note}')
 

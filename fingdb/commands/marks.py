@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, List, Optional
 
 from ..debugger.interface import DebuggerError
+from ..finalization.catalogue import step_named
 from .settings import value
 
 if TYPE_CHECKING:
@@ -66,20 +67,22 @@ class Marks:
         began = time.monotonic()
         name = stop.run.name
         try:
-            mark = self.make(name, f"when {name} began")
+            mark = self.make(name, f"{name} began")
         except DebuggerError:
             return
         if stop.new_phase:
             self._marks[str(stop.run.phase)] = mark
         self._slow = time.monotonic() - began > _QUICK
         if len(mark.objects) > _MANY:
-            for other in [n for n, m in self._marks.items() if m.where.startswith("when ") and m is not mark]:
+            for other in [n for n, m in self._marks.items() if m.where.endswith(" began") and m is not mark]:
                 del self._marks[other]
 
     def find(self, name: str) -> Mark:
         """Return the mark of that name. Raises DebuggerError, which says what there is."""
         self._forget_others()
-        found = self._marks.get(name)
+        row = step_named(name)
+        known = (name, *(row.names if row is not None else ()))
+        found = next((self._marks[each] for each in known if each in self._marks), None)
         if found is not None:
             return found
         if not self._marks:

@@ -122,6 +122,23 @@ lists all types. --all looks into the blocks of pymalloc as well, for objects th
 --since tells what was freed and made since "pyfin mark" or since the walk stopped at a step.""",
     ),
     Entry(
+        "objects",
+        "objects",
+        """List the objects of a type with their counts, generations and short reprs.
+
+Usage: pyfin objects TYPE [--gen N|frozen] [--limit N] [--all] [--json]
+TYPE is a name (dict, collections.OrderedDict) and may have a "*". Objects that the collector does not know (str, int)
+are found in the blocks of pymalloc.""",
+    ),
+    Entry(
+        "verify",
+        "verify",
+        """Check the collector's lists and pymalloc's pools: links, flags, types, counts.
+
+Usage: pyfin verify [--json]
+Names the first bad node of each list.""",
+    ),
+    Entry(
         "mark",
         "mark",
         """Remember the heap as it is now, for "pyfin heap --since NAME".

@@ -41,6 +41,21 @@ def interpreters_of(
         return read_interpreters(python, threads, stacks, gc, objects, problems)
 
 
+def interpreters_in(session: Session, problems: List[str]) -> List[Tuple[int, int]]:
+    """Return (id, address) of each interpreter that can be read, the main one first. Raises DebuggerError without Python."""
+    from ..cpython.runtime import interpreter_addresses
+    from ..cpython.target import Unreadable
+
+    python = session.python()
+    found = []
+    for address in interpreter_addresses(python, problems):
+        try:
+            found.append((python.number("interp.id", address), address))
+        except Unreadable as error:
+            problems.append(f"the interpreter at {address:#x} cannot be read: {error}")
+    return found
+
+
 @contextmanager
 def walk_progress(session: Session, what: str = "objects:") -> Iterator[None]:
     """Tell on a terminal how far a walk over objects is, if it takes more than a second. Raises DebuggerError."""

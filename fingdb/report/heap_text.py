@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from ..cpython.heap.census import Census, TypeCount
 from ..cpython.heap.difference import Change
 from ..cpython.heap.records import PERMANENT
+from ..cpython.heap.verify import Verification
 from .escape import printable
 from .lines import join_wrapped, paragraph, plural
 from .style import Style
@@ -129,4 +130,44 @@ def render_difference(
     if shown:
         lines.append(style.dim("an object that the collector stopped tracking counts as freed"))
     lines += problems_of(problems, style, width)
+    return style.output("\n".join(lines))
+
+
+def render_objects(rows: Sequence[Dict[str, Any]], count: int, type_: str, style: Style, width: int) -> str:
+    """Return the table of objects that `pyfin objects` found; ``count`` of them there are."""
+    if not rows:
+        return f'there is no object of a type "{printable(type_)}"'
+    several = len({row["type"] for row in rows}) > 1
+    columns = [Column("ADDRESS"), Column("REFS", "right"), Column("GEN", "right"), Column("TYPE", keep="end"),
+               Column("OBJECT", keep="start")]
+    cells: List[List[CellLike]] = [
+        [Cell(row["address"], "address"), "?" if row["refcount"] is None else row["refcount"],
+         "-" if row["generation"] is None else row["generation"], row["type"] if several else "", row["repr"]]
+        for row in rows
+    ]
+    lines = [table(columns, cells, style, width)]
+    if count > len(rows):
+        lines.append(style.dim(f"{count - len(rows)} more; --limit 0 lists all"))
+    return style.output("\n".join(lines))
+
+
+def render_verification(found: Verification, style: Style, width: int, interpreter: int) -> str:
+    """Return the outcome of `pyfin verify` for one interpreter."""
+    columns = [Column("LIST"), Column("OBJECTS", "right"), Column("BAD", "right")]
+    rows: List[List[CellLike]] = [
+        [each.name, each.objects, Cell(str(each.bad), "error" if each.bad else "")] for each in found.lists
+    ]
+    lines = [style.heading(f"lists of interpreter {interpreter}"), table(columns, rows, style, width)] if rows else []
+    for each in found.lists:
+        if each.first is not None:
+            first = each.first
+            what = f"{each.name}: the first bad node is number {first.place + 1}, the {first.type or 'object'} at "
+            lines += problems_of([f"{what}{first.address:#x}: {first.problem}"], style, width)
+        if each.broken:
+            lines += problems_of([f"{each.name}: {each.broken}"], style, width)
+    lines += problems_of(found.notes, style, width)
+    if found.consistent and rows:
+        total = sum(each.objects for each in found.lists)
+        kind = "what was checked is" if found.interrupted else "links, flags, types and counts are"
+        lines.append(f"{plural(total, 'object')}: {kind} consistent")
     return style.output("\n".join(lines))

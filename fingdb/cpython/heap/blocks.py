@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, List, Sequence
 
 from ...debugger.interface import Interrupted
-from ..objects import TYPE, flags_of_type, name_of_type
-from ..target import PythonTarget, Unreadable
+from ..target import PythonTarget
 from .pymalloc import used_blocks
 from .records import Blocks
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
+from .typetest import TypeTest
 
 #: Counts beyond this are no counts (an immortal object's has 32 bits).
 _MOST_REFERENCES = 1 << 40
@@ -51,7 +51,7 @@ class _Sorter:
 
     def __init__(self, target: PythonTarget, blocks: Blocks, found: BlockContents) -> None:
         self._target, self._blocks, self._found = target, blocks, found
-        self._flags: Dict[int, int] = {}  # of types; -1: no type
+        self._types = TypeTest(target)
         self._header = target.layout.size("gc_head") or 16
         self._type = target.layout.offset("object.type") // 8
 
@@ -91,7 +91,7 @@ class _Sorter:
             count = words[place]
             if not 0 < count < _MOST_REFERENCES:
                 continue
-            flags = self._flags_of(words[place + self._type])
+            flags = self._types.flags(words[place + self._type])
             if flags < 0 or flags & HAVE_GC != wanted:
                 continue
             # Two words more come before the header of types that keep a dict or weak references there.
@@ -99,33 +99,3 @@ class _Sorter:
             if not skip or more == (skip > self._header):
                 return at + skip
         return 0
-
-    def _flags_of(self, type_: int) -> int:
-        found = self._flags.get(type_)
-        if found is None:
-            found = self._flags[type_] = self._flags_if_type(type_)
-        return found
-
-    def _flags_if_type(self, type_: int) -> int:
-        """Return the flags of a type, -1 when there is none at that address."""
-        if type_ < 4096 or type_ & 7:
-            return -1
-        target = self._target
-        try:
-            meta = target.number("object.type", type_)
-            if meta < 4096 or meta & 7 or not flags_of_type(target, meta) & TYPE:
-                return -1
-            name_of_type(target, type_)
-            return flags_of_type(target, type_)
-        except Unreadable:
-            return -1
-
-
-def raw_name(size: int, header: int) -> str:
-    """Return what to call raw blocks of a size class."""
-    return f"raw memory, blocks of {size}" + (" with debug hooks" if header else "")
-
-
-def total_raw(raw: Dict[int, int]) -> Optional[int]:
-    """Return the bytes of raw blocks together, None for none."""
-    return sum(size * count for size, count in raw.items()) if raw else None
