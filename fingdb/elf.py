@@ -94,6 +94,8 @@ class ElfFile:
         else:
             fields = self._unpack("HHIIIIIHHHHHH", 16)
         self.type, self.machine = fields[0], fields[1]
+        #: Address of the first instruction that runs, in the file's own address space.
+        self.entry = fields[3]
         self._phoff, self._shoff = fields[4], fields[5]
         self._phentsize, self._phnum, self._shentsize, self._shnum, shstrndx = fields[8:13]
         self.sections: List[Section] = []
@@ -188,6 +190,10 @@ class ElfFile:
     def defines(self, name: str) -> bool:
         """Tell whether one of the file's own symbol tables defines ``name``, without reading them whole."""
         return self._find_defined(name, (SHT_SYMTAB, SHT_DYNSYM)) is not None
+
+    def find(self, name: str) -> Optional[ElfSymbol]:
+        """Return the defined symbol ``name`` of either table without reading them whole, None if there is none."""
+        return self._find_defined(name, (SHT_SYMTAB, SHT_DYNSYM))
 
     def find_exported(self, name: str) -> Optional[ElfSymbol]:
         """Return the defined symbol ``name`` of the dynamic table without reading all of it, None if there is none."""

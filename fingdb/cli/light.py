@@ -1,15 +1,16 @@
 """How lightly gdb may start: what is already known of a build need not be read again.
 
-Debug information of a Python takes gdb most of its start. Once the plan and the field offsets of a build are in the
-cache, a run needs none of it (``-readnever``). Whether that is so must itself be told quickly: a file per
-executable says so, and holds good as long as neither the executable nor its runtime nor fingdb has changed.
+Symbols and debug information of a Python take gdb most of its start. Once the plan and the field offsets of a build
+are in the cache, a run needs none of them until somebody wants names for a stack. Whether that is so must itself be
+told quickly: a file per executable says so, and holds good as long as neither the executable nor its runtime nor
+fingdb has changed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from .gdb_program import INDEX_CACHE
 
@@ -18,15 +19,23 @@ SECTIONS = ("plan", "fields")
 FORMAT = 1
 
 
-def options_for(executable: str, stacks: bool = False) -> List[str]:
-    """Return gdb options that suit an executable: read nothing if all is known.
+class Start(NamedTuple):
+    """How to start gdb: its options, and whether it is to get the executable without symbols at first."""
 
-    ``stacks`` says that C stacks will be wanted: ``-readnever`` leaves out what unwinding needs as well.
+    options: List[str]
+    postponed: bool
+
+
+def start_for(executable: str, stacks: bool = False) -> Start:
+    """Return how to start gdb for an executable: reading nothing if all is known.
+
+    ``stacks`` says that C stacks may be wanted: ``-readnever`` leaves out what unwinding needs as well, for good.
     """
+    known = _is_known(executable)
     if stacks:
-        return [*INDEX_CACHE]
+        return Start([*INDEX_CACHE], known)
     # gdb's own index takes longer to write than it saves: once the build is known it is not needed here.
-    return ["-readnever"] if _is_known(executable) else []
+    return Start(["-readnever"] if known else [], known)
 
 
 def remember(executable: str) -> None:
@@ -76,7 +85,8 @@ def _is_known(executable: str) -> bool:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         return False
     files = document.get("files")
-    if document.get("executable") != executable or document.get("code") != _code_stamp():
+    # A name that does not print cannot be given to a command of gdb.
+    if not executable.isprintable() or document.get("executable") != executable or document.get("code") != _code_stamp():
         return False
     if not isinstance(files, dict) or os.path.realpath(executable) not in files:
         return False

@@ -120,7 +120,9 @@ class _Session:
         command += ["-x", init_file()]
         for line in SIGNAL_COMMANDS:
             command += ["-ex", line]
-        command += ["-ex", f"pyfin batch {json.dumps(request)}", "--args", self.launch.elf]
+        command += ["-ex", f"pyfin batch {json.dumps(request)}"]
+        if "executable" not in request:  # or `pyfin batch` will tell gdb, without reading symbols
+            command += ["--args", self.launch.elf]
         log = os.path.join(self.directory, "log")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # Not posix_spawn: glibc's leaves an internal signal ignored in whatever it starts.

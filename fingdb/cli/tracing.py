@@ -63,11 +63,15 @@ def run_traced(
     from .session import trace
 
     request: Dict[str, object] = {"mode": mode, "timeout": timeout}
+    start = light.start_for(launch.elf, stacks=mode != "run")
+    postponed = start.postponed
     if family is not None:
         request["follow"] = family.request()
-    options = light.options_for(launch.elf, stacks=mode != "run")
+        postponed = False  # a child is another gdb's, and what this one knows of forks comes with symbols
+    if postponed:
+        request["executable"] = launch.elf
     started = time.monotonic()
-    outcome = trace(gdb_path, launch, surroundings, environment, request, options, destination.prepare)
+    outcome = trace(gdb_path, launch, surroundings, environment, request, start.options, destination.prepare)
     elapsed = time.monotonic() - started
     children = family.collect() if family is not None else []
     if outcome.result is None:
@@ -80,7 +84,7 @@ def run_traced(
         end = end._replace(found=True)
     if end.error:
         light.forget(launch.elf)
-    elif "-readnever" not in options:
+    elif not start.postponed:
         light.remember(launch.elf)
     if timeout is not None and elapsed >= timeout and end.signal == "SIGKILL":
         return end._replace(error=f"the program did not end within {timeout:g} seconds and was killed")

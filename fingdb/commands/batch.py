@@ -41,6 +41,8 @@ class BatchCommand(Command):
         try:
             gc.freeze()  # what is imported by now stays: collections need not look at it again and again
             gc.set_threshold(20000, 20, 20)
+            if job.get("executable"):
+                self.session.debugger.postpone_symbols(str(job["executable"]))
             document = _job(str(job.get("mode", "run")))(self.session, job)
         except DebuggerError as error:
             document = {"error": str(error)}

@@ -279,6 +279,9 @@ class FakeDebugger:
         """Raise DebuggerError."""
         raise DebuggerError("this debugger has no watchpoints")
 
+    def postpone_symbols(self, executable: str) -> None:
+        """Nothing to do: there are no symbols to read."""
+
     def resume(self) -> None:
         """Take the next action of the script; without one the target exits with code 0."""
         for listener in self._resume_listeners:

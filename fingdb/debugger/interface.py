@@ -297,6 +297,12 @@ class Debugger(Protocol):
         """Return what is known of the signal that stopped or killed the target, None if there was none."""
 
     # -- control ------------------------------------------------------------------------------
+    def postpone_symbols(self, executable: str) -> None:
+        """Take an executable to run, and read symbols only when something asks for what they tell.
+
+        Cheap where nothing does. Raises DebuggerError.
+        """
+
     def breakpoint(self, address: int, callback: HitCallback) -> Breakpoint:
         """Call ``callback`` each time a thread reaches ``address``; it answers True to stop there."""
 

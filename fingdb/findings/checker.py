@@ -23,7 +23,7 @@ from . import advice
 from .culprit import RUNTIME, STDLIB
 from .environ import EnvironWatch
 from .exit_watch import ExitWatch
-from .late_calls import CallerCheck, main_program_frame, reachable
+from .late_calls import CallerCheck, main_program_returns, reachable
 from .ledger import Ended, Ledger
 from .resources import ResourceWatch
 from .sentinels import Sentinels
@@ -55,7 +55,7 @@ class Checker:
         self._environ = EnvironWatch(debugger, python)
         self._resources = ResourceWatch(debugger, python)
         self._exit = ExitWatch(debugger)
-        self._states = StateNet(debugger, self._witness.look, self._add)
+        self._states = StateNet(debugger, python, self._witness.look, self._add)
         #: The process is about to end: the nets come in at the next stop.
         self._leaving = False
         self._trace: Optional[Trace] = None
@@ -189,9 +189,7 @@ class Checker:
 
         ``Py_RunMain`` frees configuration and paths after finalization, by functions of the API.
         """
-        frames = self._witness.frames_of(trace.thread)
-        level = main_program_frame(frames)
-        outside = frames[level + 1].pc if level is not None and level + 1 < len(frames) else None
+        outside = main_program_returns(self._debugger, runtime, trace.thread)
         self._sentinels.wake()
         if outside is None:
             self._watch_all(runtime)

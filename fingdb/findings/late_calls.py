@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set, Tuple
 
-from ..debugger.interface import Debugger, Hit
+from ..debugger.interface import Debugger, DebuggerError, Hit
 from ..elf import ElfError, open_elf
 from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
-from ..model.report import NativeFrame
+from .unwinding import KEPT, RETURN, NoUnwinding, Registers, caller
 
 #: Functions of an interpreter's main program: what they call after finalization is CPython's own business.
 MAIN_PROGRAM = ("Py_RunMain", "pymain_main", "Py_Main", "Py_BytesMain", "Py_Exit", "_Py_HandleSystemExit")
+#: The main program is at most so many calls away from ``Py_FinalizeEx``.
+_NEAR = 6
 
 #: How code finds a function that it was not linked with.
 _LOOKUPS = ("dlsym", "dlvsym")
@@ -88,12 +90,40 @@ def _code_ranges(runtime: RuntimeModule) -> List[Tuple[int, int]]:
     return [(start + runtime.bias, start + runtime.bias + size) for start, size, _offset, _length in segments]
 
 
-def main_program_frame(frames: List[NativeFrame]) -> Optional[int]:
-    """Return the level of the interpreter's main program above ``Py_FinalizeEx``, None in another program."""
-    for frame in frames[:6]:
-        if frame.function is not None and base_name(frame.function) in MAIN_PROGRAM:
-            return frame.level
-    return None
+def main_program_returns(debugger: Debugger, runtime: RuntimeModule, native_id: int) -> Optional[int]:
+    """Return where the interpreter's main program, a caller of ``Py_FinalizeEx``, returns to; None in another program.
+
+    ``native_id`` is the thread that has just returned from ``Py_FinalizeEx``.
+    """
+    thread = next((t.debugger_id for t in debugger.threads() if t.native_id == native_id), None)
+    if thread is None:
+        return None
+    try:
+        return _returns_to(debugger, runtime, thread)
+    except (NoUnwinding, DebuggerError):
+        pass
+    # A stack with names takes a debugger longer, but goes through other files too.
+    frames = debugger.frames(thread, _NEAR + 1)
+    level = next((f.level for f in frames[:_NEAR] if f.function and base_name(f.function) in MAIN_PROGRAM), None)
+    return frames[level + 1].pc if level is not None and level + 1 < len(frames) else None
+
+
+def _returns_to(debugger: Debugger, runtime: RuntimeModule, thread: int) -> int:
+    """Return the same by the runtime's own file alone. Raises NoUnwinding, DebuggerError."""
+    registers: Registers = {}
+    for name, number in KEPT.items():
+        value = debugger.register(thread, 0, name)
+        if value is None:
+            raise NoUnwinding("the registers cannot be read")
+        registers[number] = value
+    for level in range(_NEAR):
+        function = runtime.functions.covering(registers[RETURN] - runtime.bias - (level > 0))
+        if function is None:
+            break
+        registers = caller(runtime.module.path, runtime.bias, registers, level == 0, debugger.read)
+        if base_name(function.name) in MAIN_PROGRAM:
+            return registers[RETURN]
+    raise NoUnwinding("not among the callers that are the runtime's own")
 
 
 def names_of(api: List[Tuple[int, str]]) -> Set[str]:

@@ -17,10 +17,10 @@ from ..model.report import Finding, ObjectRef
 REFERENCE = "https://bugs.python.org/issue19565"
 #: More objects are not looked at; owners are found among them by their type.
 MOST_OBJECTS = 1_000_000
-#: Structures that own a descriptor, and their member for it.
-_OWNERS = (("fileio", "fd"), ("PySocketSockObject", "sock_fd"))
-#: Names of their types, base classes of what the program may have derived.
-_TYPES = {"FileIO": 0, "socket": 1}
+#: Types that own a descriptor, base classes of what the program may have derived.
+_TYPES = ("FileIO", "socket")
+#: The structure of a socket and its member for the descriptor. Its module may be loaded later than others.
+_SOCKET = ("PySocketSockObject", "sock_fd")
 #: Standard streams belong to the process.
 _FIRST = 3
 
@@ -93,13 +93,12 @@ class ResourceWatch:
     def _find(self, links: Dict[int, str]) -> List[Owner]:
         python = self._python()
         kinds: Dict[int, Optional[Field]] = {}
-        fields = [self._debugger.field(struct, member) for struct, member in _OWNERS]
         found: List[Owner] = []
         for address in _objects(python):
             try:
                 kind = type_of(python, address)
                 if kind not in kinds:
-                    kinds[kind] = self._field_of(python, kind, fields)
+                    kinds[kind] = self._field_of(python, kind)
                 field = kinds[kind]
                 if field is None:
                     continue
@@ -112,30 +111,30 @@ class ResourceWatch:
 
     def _lent(self, python: PythonTarget, address: int, kind: int) -> bool:
         """Tell whether a FileIO was opened with closefd=False: the descriptor is somebody else's."""
-        closes = self._debugger.field("fileio", "closefd")
+        closes = python.layout.field("fileio.closefd")
         if closes is None or name_of_type(python, kind) != "FileIO":
             return False
         word = python.memory.integer(address + closes.offset, closes.size, False)
         return not word >> closes.bit_offset & (1 << (closes.bit_size or 1)) - 1
 
-    @staticmethod
-    def _field_of(python: PythonTarget, kind: int, fields: List[Optional[Field]]) -> Optional[Field]:
+    def _field_of(self, python: PythonTarget, kind: int) -> Optional[Field]:
         """Return where instances of a type keep their descriptor, None if they have none.
 
         The last of its bases with the name counts: socket.socket derives from _socket.socket.
         """
-        found: Optional[Field] = None
+        owner = ""
         for _ in range(32):
             try:
-                index = _TYPES.get(name_of_type(python, kind))
-                if index is not None:
-                    found = fields[index]
+                name = name_of_type(python, kind)
+                owner = name if name in _TYPES else owner
                 kind = python.value("type.base", kind) or 0
             except Unreadable:
                 break
             if not kind:
                 break
-        return found
+        if owner == "socket":
+            return self._debugger.field(*_SOCKET)
+        return python.layout.field("fileio.fd") if owner else None
 
 
 def _objects(python: PythonTarget) -> List[int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
+from ..cpython.target import PythonTarget
 from ..debugger.interface import Debugger, DebuggerError, Hit
 from ..finalization import catalogue
 from ..finalization.functions import base_name
@@ -34,15 +35,15 @@ OF_TYPES = ("PyType_GetModuleState", "PyType_GetModule", "PyType_GetModuleByDef"
 #: So often one of them is looked at in vain: modules ask for their state whenever they are traversed.
 PATIENCE = 3000
 _LONGEST_NAME = 256
-#: Structure, member, and where that is in the stable ABI: for builds without debug information.
-_DEALLOC = ("PyTypeObject", "tp_dealloc", 48)
-_MRO = ("PyTypeObject", "tp_mro", 344)
-_FLAGS = ("PyTypeObject", "tp_flags", 168)
-_NAME = ("PyTypeObject", "tp_name", 24)
-_DEF = ("PyModuleObject", "md_def", 24)
-_DEF_NAME = ("PyModuleDef", "m_name", 40)
-_TYPE = ("PyObject", "ob_type", 8)
-_REFCOUNT = ("PyObject", "ob_refcnt", 0)
+#: Logical field, and where that is in the stable ABI: for builds without debug information.
+_DEALLOC = ("type.dealloc", 48)
+_MRO = ("type.mro", 344)
+_FLAGS = ("type.flags", 168)
+_NAME = ("type.name", 24)
+_DEF = ("module.def", 24)
+_DEF_NAME = ("module_def.name", 40)
+_TYPE = ("object.type", 8)
+_REFCOUNT = ("object.refcnt", 0)
 _HEAP_TYPE, _READY = 1 << 9, 1 << 12
 
 
@@ -62,9 +63,11 @@ class StateNet:
     """Follows the modules through one finalization. Never raises."""
 
     def __init__(
-        self, debugger: Debugger, look: Callable[[Hit], Scene], found: Callable[[Finding], bool]
+        self, debugger: Debugger, python: Callable[[], PythonTarget], look: Callable[[Hit], Scene],
+        found: Callable[[Finding], bool],
     ) -> None:
         self._debugger = debugger
+        self._python = python
         self._look = look
         self._found = found
         self._sentinels = Sentinels(debugger, PATIENCE)
@@ -215,11 +218,10 @@ class StateNet:
         except DebuggerError:
             return False
 
-    def _word(self, address: int, member: Tuple[str, str, int]) -> int:
+    def _word(self, address: int, member: Tuple[str, int]) -> int:
         """Return the word in a member of the structure at ``address``. Raises DebuggerError."""
-        struct, name, usual = member
-        field = self._debugger.field(struct, name)
-        raw = self._debugger.read(address + (field.offset if field is not None else usual), 8)
+        name, usual = member
+        raw = self._debugger.read(address + self._python().layout.offset(name, usual), 8)
         return int.from_bytes(raw, "big" if self._debugger.big_endian else "little")
 
     def _text(self, address: int) -> str:

@@ -267,6 +267,7 @@ ROWS.update(_rows(("PyTypeObject",), "type", {
     "dealloc": "tp_dealloc",
     "base": "tp_base",
     "dict": "tp_dict",
+    "mro": "tp_mro",
     "index": "tp_subclasses",  # of a static type from 3.12 on: its place in each interpreter, plus one
 }))
 ROWS.update(_rows(("PyMemberDef", "struct PyMemberDef"), "member_def", {"name": "name", "type": "type", "offset": "offset"}))
@@ -313,7 +314,10 @@ ROWS.update(_rows(("PyDictOrValues",), "dict_or_values", {"values": "values"}))
 ROWS.update(_rows(("PyModuleObject",), "module", {
     "dict": "md_dict", "name": "md_name", "state": "md_state", "def": "md_def",
 }))
-ROWS.update(_rows(("PyModuleDef", "struct PyModuleDef"), "module_def", {"size": "m_size", "traverse": "m_traverse"}))
+ROWS.update(_rows(("PyModuleDef", "struct PyModuleDef"), "module_def", {
+    "name": "m_name", "size": "m_size", "traverse": "m_traverse",
+}))
+ROWS.update(_rows(("fileio",), "fileio", {"fd": "fd", "closefd": "closefd"}))
 
 ROWS.update(_rows(("PyFunctionObject",), "function", {"code": "func_code", "name": "func_qualname"}))
 ROWS.update(_rows(("PySetObject",), "set", {"table": "table", "mask": "mask", "used": "used"}))

@@ -10,18 +10,17 @@ from typing import Iterator, Tuple
 import gdb
 
 from ..interface import Debugger, DebuggerError
-from .breakpoints import Breakpoints
 from .code import Code
 from .console import Console
 from .control import Control
-from .memory import RawMemory
+from .postponed import quoted
 from .signals import Signals
 from .targets import Targets
 from .types import Types
 from .watchpoints import Watchpoints
 
 
-class GdbDebugger(Targets, RawMemory, Types, Code, Signals, Breakpoints, Watchpoints, Control, Console):
+class GdbDebugger(Targets, Types, Code, Signals, Watchpoints, Control, Console):
     """The running gdb with its selected inferior."""
 
     name = "gdb"
@@ -37,10 +36,8 @@ class GdbDebugger(Targets, RawMemory, Types, Code, Signals, Breakpoints, Watchpo
         before = gdb.selected_inferior().num
         thread = gdb.selected_thread()
         known = {inferior.num for inferior in gdb.inferiors()}
-        # gdb splits this command's words like a shell.
-        quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
         try:
-            gdb.execute(f"add-inferior -no-connection -exec {quoted}", to_string=True)
+            gdb.execute(f"add-inferior -no-connection -exec {quoted(path)}", to_string=True)
             new = next(i.num for i in gdb.inferiors() if i.num not in known)
         except (gdb.error, StopIteration) as error:
             raise DebuggerError(f"gdb cannot read {path}: {error}") from None

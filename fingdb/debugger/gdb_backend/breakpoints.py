@@ -98,6 +98,8 @@ class Breakpoints:
             self._delete_doomed()
 
     def _delete_doomed(self, _event: object = None) -> None:
+        if CallbackBreakpoint.in_stop:
+            return  # symbols are read inside a callback
         doomed, self._doomed = self._doomed, []
         for breakpoint_ in doomed:
             if breakpoint_.is_valid():

@@ -9,6 +9,7 @@ import gdb
 
 from .. import x86_64
 from ..interface import DebuggerError, InlinedBlock, Instruction, SourceLine
+from .postponed import Postponed
 
 _TARGET = re.compile(r"\b(0x[0-9a-f]+)\b(?: <[^>]*>)?$")
 _STUB = re.compile(r"<([^<>@]+)@plt(?:\.\w+)?>")
@@ -18,7 +19,7 @@ _STUB_CODE = re.compile(rb"(?:\xf3\x0f\x1e\xfa)?\xf2?\xff\x25")
 _PREFIXES = {"bnd", "notrack", "rep", "repz", "repnz", "lock", "data16", "cs", "ds", "rex.W"}
 
 
-class Code:
+class Code(Postponed):
     """Instructions of the target and what the debug information says about them."""
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Code:
         """Return the instructions from ``start`` to before ``end``. Raises DebuggerError."""
         if end <= start:
             return []
+        self.need_symbols()
         try:
             architecture = gdb.selected_inferior().architecture()
             if architecture.name() == "i386:x86-64":
@@ -54,6 +56,7 @@ class Code:
 
     def source_line(self, address: int) -> Optional[SourceLine]:
         """Return the line table's row of an address, None without debug information."""
+        self.need_symbols()
         sal = gdb.find_pc_line(address)
         if not sal.is_valid() or sal.symtab is None or not sal.line:
             return None
@@ -62,6 +65,7 @@ class Code:
 
     def inlined_at(self, address: int) -> Tuple[InlinedBlock, ...]:
         """Return the calls that were inlined at an address, the outermost first."""
+        self.need_symbols()
         try:
             block = gdb.block_for_pc(address)
         except gdb.error:

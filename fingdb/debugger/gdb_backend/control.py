@@ -10,12 +10,13 @@ import gdb
 
 from ..interface import DebuggerError, ExitEvent, StopEvent
 from ..process import end_of, exists, traced_by_us
+from .postponed import Postponed
 
 #: So long (seconds) a process that gdb lost sight of may take to end.
 _LAST_WORDS = 2.0
 
 
-class Control:
+class Control(Postponed):
     """Starts and continues the inferior as the user's own commands would."""
 
     def __init__(self) -> None:
@@ -123,15 +124,16 @@ class Control:
         """Tell ``listener`` the path of each file that is loaded, "" when all are forgotten."""
 
         def loaded(event: gdb.NewObjFileEvent) -> None:
-            if not self._between_parent_and_child():
+            if not self._between_parent_and_child() and not self.reading_symbols:
                 listener(event.new_objfile.filename or "")
 
         def cleared(_event: gdb.ClearObjFilesEvent) -> None:
-            if not self._between_parent_and_child():
+            if not self._between_parent_and_child() and not self.reading_symbols:
                 listener("")
 
         gdb.events.new_objfile.connect(loaded)
         gdb.events.clear_objfiles.connect(cleared)
+        self.mapped_listeners.append(listener)
 
     def _between_parent_and_child(self) -> bool:
         """Tell whether gdb is about to leave a parent for its child.

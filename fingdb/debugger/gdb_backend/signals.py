@@ -18,6 +18,8 @@ class Signals(Stacks):
 
     def register(self, debugger_id: int, level: int, name: str) -> Optional[int]:
         """Return a register of a frame as an unsigned number, None if it cannot be had."""
+        if level:
+            self.need_symbols()  # with them comes what unwinding needs
         with self._thread(debugger_id) as known:
             if not known:
                 return None

@@ -9,9 +9,10 @@ import gdb
 
 from ...model.report import NativeFrame
 from ..interface import SIGNAL_HANDLER, NativeThread
+from .postponed import Postponed
 
 
-class Stacks:
+class Stacks(Postponed):
     """Threads of the selected inferior and their frames; the user's selection is put back."""
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class Stacks:
 
     def frames(self, debugger_id: int, limit: int = 64) -> List[NativeFrame]:
         """Return at most ``limit`` frames, innermost first; fewer where unwinding fails."""
+        self.need_symbols()
         found: List[NativeFrame] = []
         with self._thread(debugger_id) as known:
             if not known:
@@ -82,6 +84,7 @@ class Stacks:
 
     def frame_argument(self, debugger_id: int, level: int, name: str) -> Optional[int]:
         """Return an integer or pointer argument or local of a frame (or ``local.member``), None if it cannot be had."""
+        self.need_symbols()
         with self._thread(debugger_id) as known:
             if not known:
                 return None

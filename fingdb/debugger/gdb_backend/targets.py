@@ -11,13 +11,14 @@ import gdb
 from ...elf import ElfError, open_elf
 from ..interface import Module, TargetInfo, TargetKind
 from .breakpoints import CallbackBreakpoint
+from .postponed import Postponed
 
 # "	0x0000555555554040 - 0x00005555555540ab is .text in /usr/lib/libx.so": the executable's own
 # sections come without " in FILE". gdb has no call that tells where a file was loaded.
 _SECTION = re.compile(r"^\s*(0x[0-9a-f]+) - 0x[0-9a-f]+ is (\S+)(?: in (.*))?$")
 
 
-class Targets:
+class Targets(Postponed):
     """The selected inferior and its program space."""
 
     def __init__(self) -> None:
@@ -30,14 +31,15 @@ class Targets:
         gdb.events.stop.connect(lambda _event: self.target_changed())
         gdb.events.exited.connect(lambda _event: self.target_changed())
         gdb.events.memory_changed.connect(lambda _event: self.target_changed())
-        gdb.events.new_objfile.connect(lambda _event: self._files_changed())
-        gdb.events.clear_objfiles.connect(lambda _event: self._files_changed())
+        gdb.events.new_objfile.connect(lambda _event: self.files_changed())
+        gdb.events.clear_objfiles.connect(lambda _event: self.files_changed())
 
     def target_changed(self) -> None:
         """Note that what was read before may no longer be true."""
         self._generation += 1
 
-    def _files_changed(self) -> None:
+    def files_changed(self) -> None:
+        """Note that other files are in the target now."""
         self._generation += 1
         self._modules = None
 
@@ -58,10 +60,9 @@ class Targets:
         kind = TargetKind.LIVE if core is None else TargetKind.CORE
         return TargetInfo(kind, executable, inferior.pid, core, self.last_signal or self._core_signal(core))
 
-    @staticmethod
-    def _executable_file() -> Optional[str]:
+    def _executable_file(self) -> Optional[str]:
         space = gdb.current_progspace()
-        return space.filename if space is not None else None
+        return (space.filename if space is not None else None) or self.postponed
 
     def _core_path(self) -> Optional[str]:
         if hasattr(gdb.Inferior, "connection"):
@@ -87,10 +88,10 @@ class Targets:
             return None
 
     def modules(self) -> Sequence[Module]:
-        """Return the executable and the loaded libraries, in gdb's order."""
+        """Return the executable and the loaded libraries, in the order of their loading or gdb's."""
         key = (gdb.selected_inferior().num, gdb.selected_inferior().pid)
         if self._modules is None or self._modules[0] != key:
-            self._modules = (key, self._read_modules())
+            self._modules = (key, self.mapped() if self.postponed is not None else self._read_modules())
         return self._modules[1]
 
     def _read_modules(self) -> List[Module]:
@@ -115,7 +116,8 @@ class Targets:
             if bias is not None:
                 files = (path, *debug_files.get(path, []))
                 modules.append(Module(path, bias, objfile.build_id, files))
-        return modules
+        # gdb may have read a library's symbols before the executable's.
+        return sorted(modules, key=lambda m: not executable or m.path != executable)
 
     @staticmethod
     def _section_starts() -> Dict[str, Dict[str, int]]:

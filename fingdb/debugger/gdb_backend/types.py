@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 import gdb
 
 from ..interface import Field
+from .postponed import Postponed
 
 _KINDS = {
     gdb.TYPE_CODE_PTR: "pointer",
@@ -23,7 +24,7 @@ _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _AT = re.compile(r"^(?:<?)([^\s<>+]+)(?: \+ (\d+))?(?:>?)(?: in section .*)?$")
 
 
-class Types:
+class Types(Postponed):
     """Names to addresses, and members to offsets."""
 
     def __init__(self) -> None:
@@ -32,6 +33,8 @@ class Types:
 
     def symbol_address(self, name: str) -> Optional[int]:
         """Return the address of a symbol, None if unknown."""
+        if self.postponed is not None:
+            return self.mapped_symbol(name)
         try:
             return int(gdb.parse_and_eval(f"(unsigned long)&{name}")) & (1 << 64) - 1
         except gdb.error:
@@ -39,6 +42,7 @@ class Types:
 
     def symbol_at(self, address: int) -> Optional[Tuple[str, int]]:
         """Return name and start of the ELF symbol that covers ``address``."""
+        self.need_symbols()
         try:
             text = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
         except gdb.error:
@@ -49,6 +53,7 @@ class Types:
         return found.group(1), address - int(found.group(2) or 0)
 
     def _type(self, name: str) -> Optional[gdb.Type]:
+        self.need_symbols()
         key = (_program(), name)
         if key not in self._types or self._types[key] is None:
             try:

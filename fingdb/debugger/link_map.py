@@ -1,0 +1,105 @@
+"""The files that ld.so has mapped into a process, from its own list (``struct r_debug`` in glibc's link.h).
+
+This is the list that debuggers read to load symbols; read directly it costs microseconds and needs no symbols.
+64-bit little-endian Linux.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Tuple
+
+from ..elf import SHT_DYNAMIC, ElfError, open_elf
+
+#: Entries of the auxiliary vector (elf.h), and of the dynamic section.
+AT_ENTRY, DT_DEBUG = 9, 21
+#: ``r_state`` while nothing is being mapped or unmapped.
+CONSISTENT = 0
+#: Longer lists and names are not followed.
+MOST_FILES, LONGEST_NAME = 10_000, 4096
+_PAGE = 4096
+
+Read = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What ld.so tells debuggers: its state, the function that it calls at each change, and the mapped files.
+
+    ``files`` are (name as ld.so has it, "" for the executable; bias) in the order of their loading.
+    """
+
+    state: int
+    changed: int
+    files: Tuple[Tuple[str, int], ...]
+
+
+def entry_point(pid: int) -> Optional[int]:
+    """Return the address at which the program of a process begins, as the kernel told it; None if it cannot be had."""
+    try:
+        with open(f"/proc/{pid}/auxv", "rb") as file:
+            raw = file.read()
+    except OSError:
+        return None
+    for key, number in struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]):
+        if key == AT_ENTRY:
+            return int(number)
+    return None
+
+
+def read_loader(read: Read, executable: str, bias: int) -> Optional[Loader]:
+    """Return what ld.so tells, None when it has told nothing yet (or there is no ld.so).
+
+    ``read(address, length)`` reads the process's memory, and raises what is passed on; ``bias`` is the executable's.
+    """
+    place = _debug_structure(read, executable, bias)
+    if not place:
+        return None
+    _version, node, changed, state = struct.unpack("<QQQQ", read(place, 32))
+    if not node:
+        return None
+    files: List[Tuple[str, int]] = []
+    seen = set()
+    while node and node not in seen and len(files) < MOST_FILES:
+        seen.add(node)
+        file_bias, name, _dynamic, following = struct.unpack("<QQQQ", read(node, 32))
+        files.append((_text(read, name) if len(seen) > 1 else "", file_bias))
+        node = following
+    return Loader(state & 0xFFFFFFFF, changed, tuple(files))
+
+
+def path_of(name: str) -> Optional[str]:
+    """Return the path of a mapped file by ld.so's name for it, None when it is no file (the kernel's vdso)."""
+    path = name if name.startswith("/") else os.path.join(os.getcwd(), name)
+    return path if os.path.isfile(path) else None
+
+
+def _debug_structure(read: Read, executable: str, bias: int) -> int:
+    """Return the address of ``struct r_debug``, 0 if ld.so has not filled it in."""
+    try:
+        section = next((s for s in open_elf(executable).sections if s.type == SHT_DYNAMIC), None)
+    except ElfError:
+        return 0
+    if section is None:
+        return 0
+    raw = read(section.address + bias, section.size // 16 * 16)
+    for tag, number in struct.iter_unpack("<QQ", raw):
+        if tag == DT_DEBUG:
+            return int(number)
+        if tag == 0:
+            break
+    return 0
+
+
+def _text(read: Read, address: int) -> str:
+    """Return a C string, read page by page so as not to reach into what is not mapped."""
+    found = b""
+    while address and len(found) < LONGEST_NAME:
+        piece = read(address + len(found), min(256, _PAGE - (address + len(found)) % _PAGE))
+        end = piece.find(b"\0")
+        if end >= 0:
+            return os.fsdecode(found + piece[:end])
+        found += piece
+    return os.fsdecode(found)

@@ -1,0 +1,41 @@
+"""What is known of a process whose symbols gdb has not read is what gdb knows of it when it has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict
+
+import pytest
+
+from tests.support.gdbrun import ROOT, run_gdb
+from tests.support.interpreters import Interpreter
+
+pytestmark = [pytest.mark.live, pytest.mark.wide]
+
+PROGRAMS = ROOT / "tests" / "live" / "programs"
+
+
+@pytest.fixture
+def known(python: Interpreter) -> Dict[str, Any]:
+    """What `programs/compare_postponed.py` found out about a deep stack of an interpreter."""
+    program, script = PROGRAMS / "deep_stop.py", PROGRAMS / "compare_postponed.py"
+    commands = ["set index-cache enabled on", f"set args {program}", f"source {script}"]
+    done = run_gdb(None, commands=commands, env={"PROGRAM": python.path})
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.output
+    found: Dict[str, Any] = json.loads(lines[0][len("RESULT ") :])
+    return found
+
+
+def test_files_symbols_and_callers_are_what_gdb_says_later(known: Dict[str, Any]) -> None:
+    before, after = known["before"], known["after"]
+    assert (before["postponed"], after["postponed"]) == (True, False)
+    assert before["files"] == after["files"]
+    assert len(before["files"]) >= 4
+    assert {file[0] for file in before["files"]} <= set(known["announced"])  # each was told of when it was mapped
+    assert before["addresses"] == after["addresses"]
+    assert before["addresses"]["PyBytes_Type"] and before["addresses"]["no_such_symbol"] is None
+    # The chain of callers by the call frame information alone.
+    assert known["problem"] is None
+    assert known["unwound"] == known["frames"]
+    assert len(known["frames"]) >= 5
