@@ -22,13 +22,14 @@ DEAD, CLEAN, GUARD = 0xDD, 0xCD, 0xFD
 
 @dataclass(frozen=True)
 class Block:
-    """A block of pymalloc. ``state`` is ``used``, ``freed``, ``untouched`` (never handed out) or ``unknown``
+    """A block of CPython's allocator. ``state`` is ``used``, ``freed``, ``untouched`` (never handed out) or ``unknown``
     (the pool's list of freed blocks is damaged, as ``problem`` says)."""
 
     start: int
     size: int
     state: str
     problem: str = ""
+    allocator: str = "pymalloc"
 
 
 def block_at(memory: Memory, address: int) -> Optional[Block]:

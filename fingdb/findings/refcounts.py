@@ -9,10 +9,11 @@ from ..debugger.interface import MemoryFault
 from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..model.report import NativeFrame, ObjectRef
+from .blocks import block_at
 from .case import Case, Task
 from .culprit import RUNTIME, origin_of
 from .judgement import LIKELY, POSSIBLE
-from .pymalloc import CLEAN, DEAD, GUARD, block_at
+from .pymalloc import CLEAN, DEAD, GUARD
 from .whatis import FREED, GONE_TYPE, MEMORY, OBJECT, TYPE, UNMAPPED, Lookup, WhatIs, impossible
 
 #: Names that CPython's functions give to the object they work on, over all versions.
@@ -133,7 +134,7 @@ def _in_collector(case: Case, task: Task, lookup: Lookup) -> Optional[BadCount]:
                 continue
             what = lookup.what_is(address)
             if what.kind in (MEMORY, UNMAPPED):
-                block = block_at(case.python.memory, address)
+                block = block_at(case.python, address)
                 used = ", whose memory serves something else now" if block is not None else ""
                 return BadCount(
                     f"the collector visits an object at {address:#x} that is none any more{used}: "
@@ -215,7 +216,7 @@ def _spoiled_from_outside(case: Case, address: int) -> bool:
     if case.python is None:
         return False
     memory = case.python.memory
-    block = block_at(memory, address)
+    block = block_at(case.python, address)
     if block is None or not 0 <= address - block.start <= _BEFORE_OBJECT:
         return False
     try:

@@ -13,7 +13,8 @@ from ..debugger.interface import Debugger, MemoryFault
 from ..debugger.mappings import Mappings
 from ..elf import ElfError, open_elf
 from ..model.report import ObjectRef
-from .pymalloc import CLEAN, DEAD, GUARD, Block, block_at, fill_byte
+from .blocks import block_at
+from .pymalloc import CLEAN, DEAD, GUARD, Block, fill_byte
 
 #: Kinds of what may lie at an address.
 NULL, UNMAPPED, OBJECT, FREED, GONE_TYPE, TYPE, CODE, DATA, STACK, MEMORY, THREAD, INTERPRETER, MODULE_STATE = (
@@ -144,7 +145,7 @@ class Lookup:
         fill = fill_byte(python.memory.read_some(address, 16)[:16])
         if fill is not None:
             return WhatIs(address, FREED if fill == DEAD else MEMORY, f"filled with {_FILL_WORDS[fill]}")
-        block = block_at(python.memory, address)
+        block = block_at(python, address)
         if block is not None and block.state != "used":
             return self._unused(address, block)
         found = self._object(address)
@@ -161,10 +162,11 @@ class Lookup:
         was = self._former_type(address)
         of = f' (last an object of type "{was}")' if was else ""
         if block.state == "freed":
-            return WhatIs(address, FREED, f"a freed block of {block.size} bytes of pymalloc{of}", _reference(address, was))
+            words = f"a freed block of {block.size} bytes of {block.allocator}{of}"
+            return WhatIs(address, FREED, words, _reference(address, was))
         if block.state == "untouched":
-            return WhatIs(address, MEMORY, f"a block of {block.size} bytes of pymalloc that was never handed out")
-        words = f"a block of {block.size} bytes of pymalloc{of}; {block.problem}"
+            return WhatIs(address, MEMORY, f"a block of {block.size} bytes of {block.allocator} that was never handed out")
+        words = f"a block of {block.size} bytes of {block.allocator}{of}; {block.problem}"
         return WhatIs(address, MEMORY, words, _reference(address, was))
 
     def _in_block(self, address: int, block: Block) -> WhatIs:
@@ -174,7 +176,7 @@ class Lookup:
                 return WhatIs(
                     address, MEMORY, f"{address - block.start - head} bytes inside {inside.words}", inside.object
                 )
-        return WhatIs(address, MEMORY, f"inside a block of {block.size} bytes of pymalloc that is in use")
+        return WhatIs(address, MEMORY, f"inside a block of {block.size} bytes of {block.allocator} that is in use")
 
     def _former_type(self, address: int) -> str:
         """Return the name of the type that a freed object had: only its first word is overwritten."""
@@ -213,7 +215,7 @@ class Lookup:
         """Return an object whose type is gone: what looks like one but for its type pointer."""
         python = self._python
         assert python is not None
-        block = block_at(python.memory, kind)
+        block = block_at(python, kind)
         filled = fill_byte(python.memory.read_some(kind, 16)[:16])
         if 0 < count < MOST_REFERENCES and ((block is not None and block.state == "freed") or filled == DEAD):
             return WhatIs(

@@ -12,7 +12,7 @@ from .lines import DOT, native_frame, paragraph, place, plural, python_stack, th
 from .step_list import StepLine, step_lines
 from .style import Style
 from .verdict_text import render_verdict, restated
-from .width import shorten
+from .width import display_width, shorten
 
 _STATES = ("done", "running", "pending", "unknown")
 #: Frames of each Python stack and of each native stack that the report shows.
@@ -216,8 +216,11 @@ def render(report: Report, styling: bool, width: int) -> str:
     """
     style = Style(styling)
     lines: List[str] = []
-    head = DOT.join(text for text in [build_label(report.python), *target_words(report.target)] if text)
-    lines.append(style.heading(shorten(head, width, keep="end") if width > 0 else head))
+    # What does not fit is cut from the path, in front of what tells which process and how it ended.
+    label, target = build_label(report.python), DOT.join(target_words(report.target))
+    room = max(20, width - display_width(label + DOT)) if width > 0 else 0
+    head = DOT.join(text for text in [label, shorten(target, room, keep="end") if room else target] if text)
+    lines.append(style.heading(shorten(head, width) if width > 0 else head))
     summary = f"phase {style.phase(printable(report.phase))}"
     if report.steps:
         summary += DOT + _tally(report.steps)

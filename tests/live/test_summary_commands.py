@@ -184,12 +184,12 @@ def test_interpreters(walk: Walk) -> None:
     ]  # fmt: skip
 
 
-def test_threads(walk: Walk) -> None:
+def test_threads(python: Interpreter, walk: Walk) -> None:
     (interpreter,) = walk.json("running:threads:json")["interpreters"]
     threads = interpreter["threads"]
     assert [thread["name"] for thread in threads] == walk.truth["threads"]
     assert [thread["daemon"] for thread in threads] == [False, True, True]
-    assert [thread["holds_gil"] for thread in threads] == [True, False, False]
+    assert [thread["holds_gil"] for thread in threads] == [not python.free_threaded, False, False]
     main = threads[0]
     assert main["current"]
     lines = walk.truth["lines"]
@@ -198,7 +198,8 @@ def test_threads(walk: Walk) -> None:
     assert stack[-1][0] == "<module>"
     assert main["python_stack"][0]["file"] == str(PROGRAM)
     text = walk.said["running:threads"]
-    assert re.search(rf"^\*  +1  {main['native_id']}  MainThread +no +holds ", text, re.M)
+    gil = "" if python.free_threaded else " +holds"
+    assert re.search(rf"^\*  +1  {main['native_id']}  MainThread +no{gil} ", text, re.M)
     assert f"  #0  innermost  {PROGRAM}:{lines['innermost']}"[-30:] in text
     for thread in threads[1:]:
         assert thread["innermost"]["function"]

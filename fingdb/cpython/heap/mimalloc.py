@@ -26,7 +26,8 @@ _DELAYED_FLAGS = 3
 _NEEDED = (
     "mi_heap.queues", "mi_queue.first", "mi_page.capacity", "mi_page.used", "mi_page.block_size", "mi_page.free",
     "mi_page.local_free", "mi_page.thread_free", "mi_page.next", "mi_page.tag", "mi_page.slice_count",
-    "mi_page.slice_offset", "mi_segment.slices", "mi_segment.slice_entries", "mi_segment.abandoned_next",
+    "mi_page.slice_offset", "mi_segment.slices", "mi_segment.size", "mi_segment.slice_count",
+    "mi_segment.slice_entries", "mi_segment.abandoned_next",
 )  # fmt: skip
 
 
@@ -44,6 +45,17 @@ class Page:
     def holds(self, address: int) -> bool:
         """Tell whether an address lies in one of the blocks."""
         return 0 <= address - self.start < self.capacity * self.block_size
+
+
+@dataclass(frozen=True)
+class PageBlock:
+    """A block of a page. ``state`` is ``used``, ``freed``, ``untouched`` (never handed out) or ``unknown`` (the lists
+    of free blocks are damaged, as ``problem`` says)."""
+
+    start: int
+    size: int
+    state: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,39 @@ class Mimalloc:
             raise Corrupt(f"the page at {address:#x} is damaged")
         return Page(address, segment + index * _SLICE + behind, size, capacity, used)
 
+    def block_at(self, address: int) -> Optional[PageBlock]:
+        """Return the block that holds an address, None when it lies in no page. Never raises.
+
+        Mirrors _mi_ptr_page(): segments begin at multiples of their size, whoever owns them.
+        """
+        target = self._target
+        if not self.known or address < self._segment:
+            return None
+        segment = address & ~(self._segment - 1)
+        try:
+            slices = target.number("mi_segment.slice_count", segment)
+            entries = target.number("mi_segment.slice_entries", segment)
+            if not 0 < entries <= min(slices, self._most_slices):
+                return None
+            if target.number("mi_segment.size", segment) != slices * _SLICE:
+                return None
+            header = segment + self._slices + (address - segment) // _SLICE * self._header
+            page = self.page(header - target.number("mi_page.slice_offset", header))
+            index = (address - page.start) // page.block_size
+            start = page.start + index * page.block_size
+            if address < page.start:
+                return None
+            if index >= page.capacity:
+                return PageBlock(start, page.block_size, "untouched")
+            words = target.memory.array(page.start, page.capacity * page.block_size // self._word)
+            heap = target.value("mi_page.heap", page.address)
+            free = self.free_blocks(page, words, self.delayed_blocks(heap, []) if heap else ())
+        except Unreadable:
+            return None
+        if index in free.indices:
+            return PageBlock(start, page.block_size, "freed")
+        return PageBlock(start, page.block_size, "unknown" if free.problem else "used", free.problem or "")
+
     # -- free blocks ------------------------------------------------------------------------------
     def free_blocks(self, page: Page, words: Sequence[int], delayed: Sequence[int] = ()) -> FreeBlocks:
         """Return which blocks of a page are free; ``words`` is its memory. Never raises.
@@ -238,4 +283,4 @@ def _decode(word: int, keys: Optional[Tuple[int, int]], null: int) -> int:
     return 0 if value == null else value
 
 
-__all__ = ["FreeBlocks", "Mimalloc", "Page"]
+__all__ = ["FreeBlocks", "Mimalloc", "Page", "PageBlock"]

@@ -33,6 +33,9 @@ def probe():
         thread, threads = value("(long)%s->tstate_head" % main, "(long)%s->threads.head" % main), 0
         while thread:
             threads += 1
+            # Free-threaded builds: each thread adds what it has made to the count from time to time.
+            if found["counts"][0] is not None:
+                found["counts"][0] += value("((_PyThreadStateImpl*)%d)->gc.alloc_count" % thread) or 0
             thread = value("(long)((PyThreadState*)%d)->next" % thread)
         found["threads"] = threads
     print("PROBE " + json.dumps(found))
