@@ -65,12 +65,12 @@ def from_debug_information(debugger: Debugger) -> Layout:
     if debugger.struct_size("PyObject") is None:
         # No type, no layout: spare a look-up of each of the others.
         return layout
-    known = {name: debugger.struct_size(name) is not None for name in _structures()}
+    known: Dict[str, Optional[int]] = {}
     for name, row in table.ROWS.items():
         layout.fields[name] = _resolve(debugger, row, known)
     for name, structs in table.SIZES.items():
-        found = [debugger.struct_size(s) for s in structs if known[s]]
-        layout.sizes[name] = found[0] if found else None
+        found = (_size(debugger, struct, known) for struct in structs)
+        layout.sizes[name] = next((size for size in found if size is not None), None)
     constants: Dict[str, int] = {}
     for enum in table.ENUM_TYPES:
         constants.update(debugger.enum_values(enum))
@@ -79,15 +79,20 @@ def from_debug_information(debugger: Debugger) -> Layout:
     return layout
 
 
-def _structures() -> List[str]:
-    names = [struct for row in table.ROWS.values() for struct, _path in row.spellings]
-    names += [struct for structs in table.SIZES.values() for struct in structs]
-    return list(dict.fromkeys(names))
+def _size(debugger: Debugger, struct: str, known: Dict[str, Optional[int]]) -> Optional[int]:
+    """Return a structure's size, asked for once, and only when no earlier spelling will do.
+
+    gdb answers fast for what is there and for what is nowhere; for a `struct X` where only a typedef has that
+    name it reads every unit that has the typedef.
+    """
+    if struct not in known:
+        known[struct] = debugger.struct_size(struct)
+    return known[struct]
 
 
-def _resolve(debugger: Debugger, row: table.Row, known: Mapping[str, bool]) -> Optional[Field]:
+def _resolve(debugger: Debugger, row: table.Row, known: Dict[str, Optional[int]]) -> Optional[Field]:
     for struct, path in row.spellings:
-        if known[struct]:
+        if _size(debugger, struct, known) is not None:
             found = debugger.field(struct, path)
             if found is not None and (found.kind in _SCALARS) == row.scalar:
                 return found
