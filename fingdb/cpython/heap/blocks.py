@@ -92,7 +92,7 @@ class _Sorter:
             if not 0 < count < _MOST_REFERENCES:
                 continue
             flags = self._types.flags(words[place + self._type])
-            if flags < 0 or flags & HAVE_GC != wanted:
+            if flags < 0 or (flags & HAVE_GC) != wanted:
                 continue
             # Two words more come before the header of types that keep a dict or weak references there.
             more = bool(flags & (MANAGED_DICT | MANAGED_WEAKREF))

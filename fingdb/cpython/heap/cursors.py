@@ -30,6 +30,8 @@ _FEWEST = 64
 _RUNNING, _BROKEN = 0, -1
 #: The user may press Control-C every so many steps.
 _PATIENCE = 64
+#: After so many steps so few cursors are not worth going on: a plain walk is as fast.
+_STEPS, _FEW = 20_000, 16
 #: An object takes at least so many bytes, header included: more objects than fit into memory are a circle.
 _SMALLEST_OBJECT = 32
 
@@ -174,6 +176,8 @@ class _Run:
             if steps % _PATIENCE == 0:
                 self._target.walked(total)
                 self._target.debugger.check_interrupt()
+            if steps > _STEPS and len(node) < _FEW:
+                return  # in a circle, most likely: what is left is done link by link
             if steps == ask:
                 # What only looked like a node may lead into a circle: no end of that is to be waited for.
                 if chains.complete() or total * _SMALLEST_OBJECT > 2 * image.size:
