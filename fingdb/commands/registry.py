@@ -196,6 +196,16 @@ of atexit, C data of libraries, C stacks), and accounts for each reference that 
 and no root holds is held by C code that nobody shows: a lost reference, most often.""",
     ),
     Entry(
+        "leaks",
+        "leaks",
+        """List what survives although nothing of CPython's own keeps it, and what holds each: a finding of refleaks.
+
+Usage: pyfin leaks [--all] [--json]
+Best after the last collection of a finalization: "pyfin until _PyGC_Fini" in Py_FinalizeEx or Py_EndInterpreter.
+Groups are objects that a C variable of a library keeps, references that nothing shows (a missing Py_DECREF),
+immortal objects, and cycles that a tp_traverse hides from the collector. --all lists what only CPython can help.""",
+    ),
+    Entry(
         "touches",
         "touches",
         """List what was touched after its end, so far.

@@ -36,11 +36,11 @@ def calls_before(debugger: Debugger, frame: NativeFrame) -> List[Call]:
 
 def calls_of(debugger: Debugger, address: int) -> List[Call]:
     """Return the calls of the function that starts at ``address``, as far as its symbol reaches. Never raises."""
-    end = _end_of(debugger, address)
+    end = end_of(debugger, address)
     return _calls(debugger, address, end) if end > address else []
 
 
-def _end_of(debugger: Debugger, address: int) -> int:
+def end_of(debugger: Debugger, address: int) -> int:
     """Return about where the function that starts at ``address`` ends, ``address`` itself if it has no name."""
     end = address
     symbol = debugger.symbol_at(address)
@@ -111,7 +111,7 @@ def null_globals(debugger: Debugger, frame: NativeFrame) -> List[str]:
     for call in reversed(_calls(debugger, start, frame.pc)):
         inside = call.target and call.target != start and debugger.module_at(call.target) == frame.library
         if inside and call.function and not found:
-            found = _null_reads(debugger, frame, call.target, _end_of(debugger, call.target), 0)
+            found = _null_reads(debugger, frame, call.target, end_of(debugger, call.target), 0)
     return found
 
 

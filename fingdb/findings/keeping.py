@@ -151,6 +151,9 @@ class _Search:
                 self._unexplained()
             self.paths = _distinct(self.paths) + _distinct(self.conservative)
         del self.paths[wanted:]
+        for path in self.paths:
+            if path.root.kind == MEMORY:
+                path.root = self._roots.pointed_to(path.root)
 
     def _unexplained(self) -> None:
         """Add paths from those objects that count more references than anything shows."""

@@ -9,6 +9,7 @@ from ..cpython import dicts, objects
 from ..cpython.frame import StackReader
 from ..cpython.graph.edges import label
 from ..cpython.graph.frames import frame_extent, interpreter_frame_edges, local_names, thread_frames
+from ..cpython.graph.scan import find_words
 from ..cpython.modules import read_modules
 from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget, Unreadable
@@ -17,7 +18,7 @@ from ..debugger.interface import Debugger
 from ..debugger.mappings import Mappings
 from ..elf import ElfError, open_elf
 from ..model.objects import Holder
-from .c_memory import CMemory
+from .c_memory import CBlock, CMemory
 
 MODULE, INTERPRETER, THREAD, RUNTIME, FRAME, ATEXIT, STATIC, STACK, MEMORY, UNEXPLAINED = (
     "module", "interpreter", "thread", "runtime", "frame", "atexit", "static", "stack", "memory", "unexplained",
@@ -32,6 +33,8 @@ _CACHES = ("func_version_cache", "type_version_cache", "type_cache", "method_cac
            "callable_cache", "weaklist")
 #: What a function may use below its stack pointer (the x86-64 ABI).
 _RED_ZONE = 128
+#: Blocks of malloc that point to the next, from a variable to the one that is asked for.
+_MOST_HOPS = 16
 _MOST_CALLBACKS = 1 << 16
 #: A callback of atexit: function, arguments, keywords.
 _CALLBACK_WORDS = 3
@@ -106,11 +109,39 @@ class Roots:
             return None
         return Holder(MEMORY, f"a block of {block.size} bytes of malloc at {block.start:#x}", place, None, False)
 
-    def _in_file(self, address: int) -> Optional[Holder]:
+    def pointed_to(self, holder: Holder) -> Holder:
+        """Return a holder in memory of C code with the C variable that leads to it, where one does.
+
+        A block of malloc is reached through pointers to its beginning: from data of a library, or from another block.
+        """
+        block = self.c_memory.block_at(holder.address)
+        seen: Set[int] = set()
+        while block is not None and block.start not in seen and len(seen) < _MOST_HOPS:
+            seen.add(block.start)
+            following: Optional[CBlock] = None
+            for place, _address in find_words(self._debugger, self.mappings.written(), [block.start]):
+                found = self._in_file(place)
+                if found is not None:
+                    through = " (through others)" if len(seen) > 1 else ""
+                    words = f"{holder.words}, to which {found.words} points{through}"
+                    return Holder(holder.kind, words, holder.address, found.library, False)
+                other = self.c_memory.block_at(place)
+                if other is not None and other.used and other.start not in seen:
+                    following = following or other
+            block = following
+        return holder
+
+    def library_of(self, address: int) -> Optional[str]:
+        """Return the file in whose writable data an address lies, None if in none."""
         index = bisect_right(self._files, (address, 1 << 64, "")) - 1
         if index < 0 or address >= self._files[index][1]:
             return None
-        path = self._files[index][2]
+        return self._files[index][2]
+
+    def _in_file(self, address: int) -> Optional[Holder]:
+        path = self.library_of(address)
+        if path is None:
+            return None
         library = path.rsplit("/", 1)[-1]
         symbol = self._debugger.symbol_at(address)
         if symbol is None:

@@ -319,6 +319,8 @@ ROWS.update(_rows(("PyModuleDef", "struct PyModuleDef"), "module_def", {
 }))
 ROWS.update(_rows(("fileio",), "fileio", {"fd": "fd", "closefd": "closefd"}))
 
+ROWS.update(_rows(("PyCFunctionObject",), "builtin", {"method": "m_ml"}))
+ROWS.update(_rows(("PyMethodDef", "struct PyMethodDef"), "method_def", {"function": "ml_meth"}))
 ROWS.update(_rows(("PyFunctionObject",), "function", {"code": "func_code", "name": "func_qualname"}))
 ROWS.update(_rows(("PySetObject",), "set", {"table": "table", "mask": "mask", "used": "used"}))
 ROWS.update(_rows(("setentry",), "set_entry", {"key": "key", "hash": "hash"}))

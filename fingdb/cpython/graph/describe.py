@@ -124,6 +124,9 @@ def size_of(target: PythonTarget, address: int) -> Optional[int]:
     try:
         kind = objects.type_of(target, address)
         size = target.number("type.basicsize", kind)
+        if objects.flags_of_type(target, kind) & objects.TYPE:
+            if not objects.flags_of_type(target, address) & objects.HEAP_TYPE:
+                return target.layout.size("type")
         stride = target.value("type.itemsize", kind) or 0
         if not stride:
             return size

@@ -7,12 +7,13 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ...memory import BLOCK
 from .. import objects
-from ..attributes import MANAGED_DICT
+from ..attributes import INLINE_VALUES, MANAGED_DICT
 from ..heap import Blocks, GcObjects, gc_objects, used_blocks
 from ..heap.pymalloc import Arena, arenas
 from ..runtime import interpreter_addresses
 from ..target import PythonTarget, Unreadable
 from .edges import Edge
+from .frames import frame_extent
 from .referents import Referents
 from .scan import Sorted
 
@@ -23,6 +24,8 @@ _BEFORE = 64
 #: Objects larger than pymalloc's blocks are looked for so far back when the collector does not know them.
 _BACK = 1 << 12
 _MOST_AT_ONE_PLACE = 64
+#: Values inside an instance: at most 30, with a few bytes about them.
+_INLINE = 31 * 8 + 32
 
 
 class Heap:
@@ -103,19 +106,17 @@ class Heap:
         return place < address + self.extent(address)
 
     def extent(self, address: int) -> int:
-        """Return how many bytes an object's memory has from its address on, generously. Never raises."""
+        """Return how many bytes an object's memory has from its address on. Never raises."""
         from .describe import size_of
 
         size = size_of(self.target, address) or 0
         try:
             kind = objects.type_of(self.target, address)
-            if objects.flags_of_type(self.target, kind) & (1 << 2):
-                size += 1 << 10  # inline values
-            plan = self.referents.plan(kind)
-            if "type" in plan.special:
-                size += 1 << 12  # the descriptions of its slots
-            if plan.special and plan.special[0] in ("frame", "generator"):
-                size += 1 << 16
+            if objects.flags_of_type(self.target, kind) & INLINE_VALUES and self.target.layout.has("dict_values.valid"):
+                size += _INLINE
+            field = self.target.layout.field("generator.frame")
+            if field is not None and "generator" in self.referents.plan(kind).special:
+                size = max(size, field.offset + frame_extent(self.target, address + field.offset))
         except Unreadable:
             pass
         return size

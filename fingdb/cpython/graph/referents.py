@@ -109,7 +109,12 @@ class Referents:
         pointer = self.target.memory.pointer
         if plan.type_edge:
             yield Edge(type_address, plan.type_edge, "ob_type")
+        end = _LARGEST_BODY
+        if "type" in plan.special and not objects.flags_of_type(self.target, address) & objects.HEAP_TYPE:
+            end = self.target.layout.size("type") or 0  # a static type has nothing of a heap type's own
         for name, offset, how in plan.members:
+            if offset >= end:
+                continue
             held = pointer(address + offset)
             if held and (how != GUESSED or self._known(held)):
                 yield Edge(held, how, name)

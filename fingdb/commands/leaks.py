@@ -1,0 +1,53 @@
+"""`pyfin leaks`: what survives that nothing of CPython's own keeps."""
+
+from __future__ import annotations
+
+from ..finalization.trace import DONE
+from ..findings.roots import Roots
+from ..findings.survivors import survivors
+from ..model.survivors import Survivors
+from ..report.records import encode
+from .base import Command, Session, split
+from .summary import print_json, progress_line, summary_parser
+from .why import heap_of
+
+
+class LeaksCommand(Command):
+    """Prints the survivors in groups, each with what holds it."""
+
+    def run(self, words: str) -> None:
+        """Print them. Raises DebuggerError."""
+        arguments = summary_parser("leaks")
+        arguments.add_argument("--all", action="store_true")
+        options = arguments.parse_args(split(words))
+        found = leaks(self.session)
+        if options.json:
+            print_json(self.session, encode(found))
+            return
+        from ..report.leaks_text import render_leaks
+
+        self.session.print(render_leaks(found, self.session.style(), self.session.width(), options.all))
+
+
+def leaks(session: Session) -> Survivors:
+    """Return what survives now. Raises DebuggerError."""
+    heap = heap_of(session)
+    roots = Roots(session.debugger, heap.target)
+    with progress_line("objects followed:", len(heap.addresses.numbers)) as progress:
+        return survivors(heap, roots, has_collected(session), progress.update)
+
+
+def has_collected(session: Session) -> bool:
+    """Tell whether the step that was the last to end was a collection: nothing can have become garbage since."""
+    if not session.has_tracer:
+        return False
+    for trace in reversed(session.tracer.open):
+        done = [run for run in trace.root.walk() if run.state == DONE and not run.children]
+        if done:
+            return done[-1].name in _COLLECTIONS
+    return False
+
+
+#: Steps that collect everything.
+_COLLECTIONS = ("_PyGC_CollectNoFail", "PyGC_Collect")
+COMMAND = LeaksCommand()

@@ -1,0 +1,113 @@
+"""`pyfin leaks` on the programs of tests/scenarios that leave something behind: what it is, and who keeps it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import pytest
+
+from tests.live.check_scenarios import DIRECTORY, Program
+from tests.support.build import build_program
+from tests.support.gdbrun import run_gdb
+from tests.support.interpreters import Interpreter
+
+pytestmark = [pytest.mark.live, pytest.mark.heavy]
+
+LEAKS: Tuple[Program, ...] = (
+    Program("unvisited-type", "walker.c"),
+    Program("missing-decref", "ledger.c"),
+    Program("kept-by-static", "styles.c"),
+    Program("kept-by-callback", "signals.c"),
+    Program("immortal-by-mistake", "frozen.c"),
+)
+#: kind, type of the object that is held, first part of the owner's name, words of a holder, blamed function.
+Group = Tuple[str, str, Optional[str], str, Optional[str]]
+
+
+def expected(name: str, python: Interpreter) -> List[Group]:
+    """Return the groups of a scenario that are no notes."""
+    if name == "immortal-by-mistake":
+        # Before 3.12 a count is a count, however large.
+        return [("immortal" if python.version >= (3, 12) else "lost", "list", None, "", None)]
+    table: Dict[str, List[Group]] = {
+        "unvisited-type": [("unvisited", "type", "walker", "", "walker_traverse")],
+        "missing-decref": [("lost", "list", None, "", None)],
+        "kept-by-static": [("static", "Theme", "styles", "last_theme in styles", None)],
+        "kept-by-callback": [("memory", "function", "signals", "to which listeners in signals", None)],
+    }
+    return table[name]
+
+
+def leaks(words: Sequence[str], variables: Dict[str, str]) -> Dict[str, Any]:
+    """Return what `pyfin leaks --json` says when the last collection of a program's first finalization is over."""
+    commands = ["pyfin until _PyGC_Fini", "echo ANSWER", "pyfin leaks --json"]
+    done = run_gdb(words[0], args=words[1:], commands=commands, env=variables, timeout=120)
+    assert "ANSWER{" in done.stdout, done.output
+    found: Dict[str, Any] = json.loads(done.stdout[done.stdout.index("ANSWER{") + len("ANSWER") :])
+    return found
+
+
+def told(found: Dict[str, Any]) -> List[Group]:
+    """Return the groups that are no notes as the tests write them; a holder's words are kept from where they begin."""
+    groups: List[Group] = []
+    for group in found["groups"]:
+        if group["severity"] == "note":
+            continue
+        suspect = group["suspects"][0] if group["suspects"] else None
+        owner = Path(group["owner"]).name.split(".")[0] if group["owner"] else None
+        holder = group["holders"][0]["words"] if group["holders"] else ""
+        holder = holder[holder.find("to which") :] if "to which" in holder else holder
+        culprit = suspect["culprit"]["function"] if suspect else None
+        groups.append((group["kind"], group["head"]["type"], owner, holder.split(".")[0], culprit))
+    return groups
+
+
+@pytest.mark.parametrize("program", LEAKS, ids=lambda p: p.name)
+def test_what_survives_and_why(python: Interpreter, program: Program) -> None:
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    words, variables = program.command(python)
+    found = leaks(words, variables)
+    known = empty_lists(python)
+    groups = [group for group in told(found) if group != known]
+    assert groups == expected(program.name, python), found["groups"]
+    assert not found["partial"] and not found["problems"]
+    for group in found["groups"]:
+        assert group["advice"]
+        if group["kind"] == "unvisited":
+            (suspect,) = group["suspects"]
+            assert (suspect["type"], suspect["edge"], suspect["instances"]) == ("walker.Walker", "ob_type", 1)
+            assert suspect["confidence"] == "certain" and suspect["culprit"]["file"].endswith("walker.c")
+            assert group["account"]["unexplained"] == 0 and group["account"]["count"] == group["account"]["objects"] == 3
+        if group["kind"] == "lost" and group["severity"] == "warning" and program.name == "missing-decref":
+            assert group["account"]["unexplained"] == 1
+            assert {t["type"]: t["count"] for t in group["types"]} == {"list": 1, "dict": 3}
+
+
+def empty_lists(python: Interpreter) -> Optional[Group]:
+    """Return what CPython itself loses: in 3.8 and 3.9 an empty list for whose owner nothing speaks."""
+    return None
+
+
+def test_a_type_that_outlives_its_subinterpreter(python: Interpreter) -> None:
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    _words, variables = LEAKS[0].command(python)
+    host = build_program(python, [DIRECTORY / "unvisited-type" / "host.c"], "host")
+    # Up to 3.8 a subinterpreter has no collector to finalize.
+    step = "_PyGC_Fini" if python.version >= (3, 9) else "PyInterpreterState_Delete"
+    commands = [f"pyfin until {step}", "pyfin interpreters", "echo ANSWER", "pyfin leaks --json"]
+    done = run_gdb(host, args=["import walker"], commands=commands, env=variables, timeout=120)
+    assert "interpreter 1" in done.stdout, done.output
+    found = json.loads(done.stdout[done.stdout.index("ANSWER{") + len("ANSWER") :])
+    assert told(found) == expected("unvisited-type", python), found["groups"]
+
+
+def test_a_healthy_program_has_no_survivors(python: Interpreter) -> None:
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    source = "import collections, dataclasses, functools, json, re, threading, typing; [].append(json.dumps({}))"
+    found = leaks([python.path, "-c", source], {})
+    assert told(found) == [], found["groups"]

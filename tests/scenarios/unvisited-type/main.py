@@ -1,0 +1,3 @@
+import walker
+
+print(walker.Walker.shared)
