@@ -67,9 +67,9 @@ class CheckedWalk(Walk):
         died = self.session.tracer.exit is not None and self.session.tracer.exit.signal
         if (died or self.timed_out) and self.diagnosis is not None:
             report.verdict = self.diagnosis.verdict
-            known = {_site(f) for f in report.findings}
             if died:  # of a program that only takes its time there is nothing to warn of
-                report.findings.extend(self._dated(f) for f in self.diagnosis.findings if _site(f) not in known)
+                known = list(report.findings)
+                report.findings.extend(self._dated(f) for f in self.diagnosis.findings if not _is_known(f, known))
         elif died:
             report.verdict = Verdict("unknown", f"the process was killed by {died}", "possible")
         return report
@@ -90,6 +90,19 @@ def _site(finding: Finding) -> Tuple[str, str, str]:
     if culprit is not None:
         return "touch" if finding.kind.startswith(("touch-", "late-")) else finding.kind, culprit.function, culprit.library
     return finding.kind, finding.function, ""
+
+
+def _is_known(finding: Finding, known: List[Finding]) -> bool:
+    """Tell whether the nets have found what the verdict says.
+
+    A touch that nobody can be blamed for is the one that was seen in that thread.
+    """
+    if any(_site(finding) == _site(other) for other in known):
+        return True
+    touches = ("touch-", "late-")
+    return finding.culprit is None and finding.kind.startswith(touches) and any(
+        other.kind.startswith(touches) and other.thread == finding.thread for other in known
+    )
 
 
 def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:

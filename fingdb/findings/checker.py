@@ -123,9 +123,10 @@ class Checker:
         self._exit.arm(trace.pid, self._about_to_exit)
         for finding in (*self._environ.after(), *self._resources.after(trace.root.name)):
             self._add(finding)
-        # From here on every call from outside counts, whatever it needs.
+        # From here on every call from outside counts, whatever it needs; until somebody begins another life.
         self._states.stop()
         self._sentinels.stop(set(self._sentinels.watched()) - self._api)
+        self._sentinels.watch(runtime, catalogue.beginning_a_life(), self._begins_again)
         if self._caller is None:
             self._caller = CallerCheck(self._debugger, runtime)
         self._wait_for_main_program(trace, runtime)
@@ -169,7 +170,7 @@ class Checker:
         subsystem = ended.subsystem
         if subsystem.other_threads_only:
             names = (*subsystem.touched_by, *THREAD_ENDS)
-            self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended))
+            self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True)
             self._asked_before = ended
             self._tracer.pause = self.may_pause
         else:
@@ -234,6 +235,8 @@ class Checker:
                 continue
             if self._sentinels.is_watched(address):
                 if not replace:
+                    # Where only late threads are looked for, the calls of the thread that finalizes count from here on.
+                    self._sentinels.add(address, name, self._late_call_of_finalizer)
                     continue
                 self._sentinels.stop([address])
             self._sentinels.watch_address(address, name, self._late_call)
@@ -246,6 +249,12 @@ class Checker:
             if self._debugger.target().pid == trace.pid:
                 self._watch_all(runtime)
 
+    def _begins_again(self, hit: Hit, _name: str) -> bool:
+        """The runtime is initialized once more: from here on calls are nobody's business, until it ends again."""
+        if self._trace is not None and hit.pid == self._trace.pid:
+            self.stop()
+        return False
+
     def _about_to_exit(self) -> bool:
         """Stop once more where that disturbs nobody: gdb loses a process whose threads hit breakpoints as it ends."""
         self._leaving = self.may_pause
@@ -254,7 +263,7 @@ class Checker:
     # -- touches ----------------------------------------------------------------------------------
     def _touch(self, hit: Hit, name: str, ended: Ended) -> bool:
         trace = self._trace
-        if trace is None or hit.pid != trace.pid or self._continues(hit):
+        if trace is None or hit.pid != trace.pid or self._asks_late(hit, name, trace) or self._continues(hit):
             return False
         scene = self._witness.look(hit)
         if self._nested(scene) or ended.inlined and _inside(scene, ended.step):
@@ -323,6 +332,14 @@ class Checker:
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )
 
+    def _asks_late(self, hit: Hit, name: str, trace: Trace) -> bool:
+        """Tell whether another thread asks for the GIL, which is told as such."""
+        end = self._ledger.end_of(DAEMON_THREADS)
+        return hit.native_id != trace.thread and end is not None and name in end.subsystem.touched_by
+
+    def _late_call_of_finalizer(self, hit: Hit, name: str) -> bool:
+        return self._trace is not None and hit.native_id == self._trace.thread and self._late_call(hit, name)
+
     def _late_call(self, hit: Hit, name: str) -> bool:
         trace = self._trace
         if trace is None or self._caller is None or hit.pid != trace.pid:
@@ -334,7 +351,7 @@ class Checker:
             return False
         scene = self._witness.look(hit)
         end = self._ledger.end_of(DAEMON_THREADS)
-        if hit.native_id != trace.thread and end is not None and name in end.subsystem.touched_by:
+        if end is not None and self._asks_late(hit, name, trace):
             return self._add(self._late_thread_finding(hit, name, end, scene, trace))
         if trace.ended != "returned":
             return self._add(self._without_interpreter(hit, name, scene, trace))

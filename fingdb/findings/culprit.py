@@ -46,6 +46,8 @@ _LAUNCHES = {"Py_BytesMain", "Py_Main", "_Py_UnixMain"}
 #: Directories of CPython's own sources: tells its functions in a program that was linked with all of it.
 _OWN_SOURCES = re.compile(r"(?:^|/)(?:Python|Objects|Modules|Parser|Programs|Include)/(?:[\w.-]+/)*[\w.-]+\.[ch]$")
 _HEADER = re.compile(r"\.(?:h|hh|hpp|hxx|h\+\+|inl|ipp|tcc|tpp)$|/include/c\+\+/[^/]+/(?:[\w.-]+/)*\w+$")
+#: Cython writes helper functions into each of its modules: they work for the function that calls them.
+_CYTHON_HELPER = "__Pyx_"
 #: Functions of CPython that report a fatal error, from the one that aborts outwards, over all versions.
 REPORTING = frozenset(
     {
@@ -141,6 +143,7 @@ def candidates(
     for index, frame in enumerate(frames):
         header = bool(frame.file and _HEADER.search(frame.file))
         name = base_name(frame.function) if frame.function else None
+        helper = name is not None and name.startswith(_CYTHON_HELPER)
         origin = origin_of(frame)
         if frame.inlined and (header or frame.file is None or origin != PROGRAM):
             continue  # code of the function that it was compiled into
@@ -153,7 +156,7 @@ def candidates(
                 origin_ = origin_of_file(python_frame.file)
                 yield Candidate(origin_, _python_culprit(python_frame), frame.level, python=True)
         if origin != PLUMBING and name not in _START and name != SIGNAL_HANDLER:
-            yield Candidate(origin, _native_culprit(debugger, frame), frame.level, header)
+            yield Candidate(origin, _native_culprit(debugger, frame), frame.level, header or helper)
         if origin == RUNTIME and name is not None and (
             roots.get(name) in ("main", "subinterpreter") or name in _MAIN_PROGRAM
         ):

@@ -16,6 +16,8 @@ MAIN_PROGRAM = ("Py_RunMain", "pymain_main", "Py_Main", "Py_BytesMain", "Py_Exit
 #: The main program is at most so many calls away from ``Py_FinalizeEx``.
 _NEAR = 6
 
+#: Of them, what never returns: finalization is all that it does before exit().
+_EXITS = ("Py_Exit", "_Py_HandleSystemExit")
 #: How code finds a function that it was not linked with.
 _LOOKUPS = ("dlsym", "dlvsym")
 #: What a thread, or code found by dlsym(), begins with.
@@ -91,8 +93,9 @@ def _code_ranges(runtime: RuntimeModule) -> List[Tuple[int, int]]:
 
 
 def main_program_returns(debugger: Debugger, runtime: RuntimeModule, native_id: int) -> Optional[int]:
-    """Return where the interpreter's main program, a caller of ``Py_FinalizeEx``, returns to; None in another program.
+    """Return where the interpreter's main program, a caller of ``Py_FinalizeEx``, returns to.
 
+    None in another program, and where the main program does not come back: sys.exit() may end in exit().
     ``native_id`` is the thread that has just returned from ``Py_FinalizeEx``.
     """
     thread = next((t.debugger_id for t in debugger.threads() if t.native_id == native_id), None)
@@ -105,10 +108,12 @@ def main_program_returns(debugger: Debugger, runtime: RuntimeModule, native_id: 
     # A stack with names takes a debugger longer, but goes through other files too.
     frames = debugger.frames(thread, _NEAR + 1)
     level = next((f.level for f in frames[:_NEAR] if f.function and base_name(f.function) in MAIN_PROGRAM), None)
+    if level is not None and base_name(frames[level].function or "") in _EXITS:
+        return None
     return frames[level + 1].pc if level is not None and level + 1 < len(frames) else None
 
 
-def _returns_to(debugger: Debugger, runtime: RuntimeModule, thread: int) -> int:
+def _returns_to(debugger: Debugger, runtime: RuntimeModule, thread: int) -> Optional[int]:
     """Return the same by the runtime's own file alone. Raises NoUnwinding, DebuggerError."""
     registers: Registers = {}
     for name, number in KEPT.items():
@@ -122,7 +127,7 @@ def _returns_to(debugger: Debugger, runtime: RuntimeModule, thread: int) -> int:
             break
         registers = caller(runtime.module.path, runtime.bias, registers, level == 0, debugger.read)
         if base_name(function.name) in MAIN_PROGRAM:
-            return registers[RETURN]
+            return None if base_name(function.name) in _EXITS else registers[RETURN]
     raise NoUnwinding("not among the callers that are the runtime's own")
 
 

@@ -21,20 +21,27 @@ class Sentinels:
         self._patience = patience
         self._watched: Dict[int, Breakpoint] = {}
         self._idle: Dict[int, int] = {}
+        #: Who is asked besides, at places that are free for another callback yet.
+        self._beside: Dict[int, TouchCallback] = {}
 
-    def watch(self, runtime: RuntimeModule, names: Iterable[str], touched: TouchCallback) -> List[str]:
+    def watch(
+        self, runtime: RuntimeModule, names: Iterable[str], touched: TouchCallback, beside: bool = False
+    ) -> List[str]:
         """Call ``touched(hit, name)`` when one of the functions is entered; return the names that are there.
 
         Functions that the build does not have, or that were inlined, cannot be watched. A function
-        that is watched already keeps its first callback.
+        that is watched already keeps its first callback; one that was given with ``beside`` leaves the place to
+        another and is asked after it.
         """
         found = []
         for name in names:
             for symbol in runtime.functions.with_base(name):
                 address = symbol.address + runtime.bias
                 found.append(name)
-                if address not in self._watched:
-                    self.watch_address(address, name, touched)
+                free = address not in self._watched
+                self.add(address, name, touched)
+                if beside and free:
+                    self._beside[address] = touched
         return found
 
     def watch_address(self, address: int, name: str, touched: TouchCallback) -> None:
@@ -43,6 +50,21 @@ class Sentinels:
             self._watched[address] = self._debugger.breakpoint(address, lambda hit: touched(hit, name))
         except DebuggerError:
             pass  # not code: a symbol without a function behind it
+
+    def add(self, address: int, name: str, touched: TouchCallback) -> None:
+        """Watch a place unless somebody does already who has it for himself."""
+        other = self._beside.pop(address, None)
+        if other is None:
+            if address not in self._watched:
+                self.watch_address(address, name, touched)
+            return
+
+        def both(hit: Hit, name: str) -> bool:
+            stops = touched(hit, name)
+            return other(hit, name) or stops
+
+        self._watched.pop(address).delete()
+        self.watch_address(address, name, both)
 
     def is_watched(self, address: int) -> bool:
         """Tell whether there is a sentinel at an address."""
@@ -68,6 +90,7 @@ class Sentinels:
     def stop(self, addresses: Optional[Iterable[int]] = None) -> None:
         """Remove sentinels, all of them by default."""
         for address in list(addresses if addresses is not None else self._watched):
+            self._beside.pop(address, None)
             handle = self._watched.pop(address, None)
             if handle is not None:
                 handle.delete()

@@ -11,7 +11,8 @@ from ..cpython.target import PythonTarget
 from ..cpython.thread import read_threads
 from ..debugger.interface import Debugger, DebuggerError, Hit
 from ..model.report import NativeFrame, PythonFrame, Thread
-from .culprit import Blame, blame
+from .culprit import RUNTIME, Blame, blame
+from .jumped import called_from_plumbing, who_jumped
 
 #: Frames of a touch that are looked at, and that are kept in its finding.
 LOOK, KEEP = 48, 24
@@ -53,7 +54,10 @@ class Witness:
         """Return what the thread that reached a breakpoint is doing."""
         frames = self.frames_of(hit.native_id)
         python = self._python_stack(hit.native_id)
-        return Scene(hit.native_id, frames[:KEEP], python, blame(self._debugger, frames, python), len(frames) >= LOOK)
+        whose = blame(self._debugger, frames, python)
+        if hit.address and whose.origin == RUNTIME and called_from_plumbing(frames):
+            whose = who_jumped(self._debugger, hit)
+        return Scene(hit.native_id, frames[:KEEP], python, whose, len(frames) >= LOOK)
 
     def frames_of(self, native_id: int) -> List[NativeFrame]:
         """Return the frames of a thread, innermost first; empty when it is gone."""

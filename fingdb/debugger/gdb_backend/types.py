@@ -21,7 +21,7 @@ _KINDS = {
 #: Structures inside structures are looked into this deep.
 _DEEPEST = 5
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_AT = re.compile(r"^(?:<?)([^\s<>+]+)(?: \+ (\d+))?(?:>?)(?: in section .*)?$")
+_AT = re.compile(r"^(.+?)(?: \+ (\d+))?(?: in section .*)?$")  # names of C++ have blanks in them
 
 
 class Types(Postponed):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Dict, FrozenSet, Optional, Tuple
 
 from . import steps_interpreter, steps_modules, steps_runtime, steps_shutdown, steps_types
+from .after_finalize import BEGIN_A_LIFE as _BEGIN_A_LIFE
 from .after_finalize import NAMES as _LATE_CALLABLE
 from .names import base_name, looks_like_step
 from .rows import Step, Subsystem
@@ -19,6 +20,7 @@ __all__ = [
     "Step",
     "Subsystem",
     "base_name",
+    "beginning_a_life",
     "callable_after_finalize",
     "called_by_pointer",
     "identity",
@@ -116,3 +118,8 @@ def subsystems_ended_by(function: str) -> Tuple[Subsystem, ...]:
 def callable_after_finalize() -> FrozenSet[str]:
     """Return the names of functions that are documented as callable when Python is not initialized."""
     return _LATE_CALLABLE
+
+
+def beginning_a_life() -> Tuple[str, ...]:
+    """Return the functions that initialize the runtime."""
+    return _BEGIN_A_LIFE

@@ -26,6 +26,9 @@ def _listed(reference: str, *names: str) -> Tuple[LateCallable, ...]:
     return tuple(LateCallable(name, reference) for name in names)
 
 
+#: What begins a life of the runtime: once one of them runs, everything may be called again.
+BEGIN_A_LIFE: Tuple[str, ...] = ("Py_Initialize", "Py_InitializeEx", "Py_InitializeFromConfig", "Py_Main", "Py_BytesMain")
+
 CALLABLE: Tuple[LateCallable, ...] = (
     # The list of functions that "can be safely called before Python is initialized".
     *_listed(

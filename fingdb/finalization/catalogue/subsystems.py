@@ -140,7 +140,16 @@ SUBSYSTEMS: Tuple[Subsystem, ...] = (
         key="sys-builtins",
         title="the sys and builtins dicts",
         ended_by=("finalize_clear_sys_builtins_dict", "finalize_modules"),
-        touched_by=("PySys_GetObject", "PySys_SetObject", "PyEval_GetBuiltins"),
+        touched_by=(
+            "PySys_GetObject",
+            "PySys_SetObject",
+            "PySys_WriteStdout",
+            "PySys_WriteStderr",
+            "PySys_FormatStdout",
+            "PySys_FormatStderr",
+            "builtin_print",
+            "PyEval_GetBuiltins",
+        ),
         owns=(
             "interp.sysdict",
             "interp.builtins",
@@ -564,9 +573,10 @@ SUBSYSTEMS: Tuple[Subsystem, ...] = (
     Subsystem(
         key="pending-calls",
         title="pending calls",
-        ended_by=("_PyEval_FiniState", "PyInterpreterState_Delete"),
+        # Callbacks of atexit and the destructors of the modules' objects still make the calls that are queued.
+        ended_by=("finalize_modules", "_PyEval_FiniState", "PyInterpreterState_Delete"),
         touched_by=("Py_AddPendingCall", "_PyEval_AddPendingCall"),
-        consequence="The queue's lock is gone, and nobody makes the call.",
+        consequence="Nobody makes the call any more; once the interpreter is deleted the queue's lock is gone as well.",
     ),
     Subsystem(
         key="exit-functions",
