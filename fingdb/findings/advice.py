@@ -88,3 +88,20 @@ def stale_module(function: str, of_type: bool) -> Tuple[str, List[str]]:
         "module in the object. A pointer to a module in a static variable owns nothing.",
         [reference],
     )
+
+
+def dead_object(function: str, freed: bool) -> Tuple[str, List[str]]:
+    """Return (advice, references) for a call that is given an object which is gone, or was cleared."""
+    reference = "https://docs.python.org/3/c-api/intro.html#reference-count-details"
+    if freed:
+        return (
+            f"{function} reads freed memory. A borrowed reference (PyImport_GetModuleDict, PyModule_GetDict, "
+            "PyDict_GetItem) that is kept in a static variable owns nothing: hold a reference of your own, or ask again each "
+            "time, and not in a destructor that finalization runs.",
+            [reference],
+        )
+    return (
+        f"{function} finds nothing in it any more: finalization has cleared it, and only your reference keeps it. Take from "
+        "it what a destructor needs before Python ends.",
+        [reference],
+    )

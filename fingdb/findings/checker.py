@@ -8,7 +8,7 @@ nothing is watched at all.
 from __future__ import annotations
 
 import time
-from typing import Callable, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from ..cpython.target import PythonTarget
 from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
@@ -21,6 +21,7 @@ from ..model.phase import Phase
 from ..model.report import Finding
 from . import advice
 from .culprit import RUNTIME, STDLIB
+from .dead_objects import DeadObjects
 from .environ import EnvironWatch
 from .exit_watch import ExitWatch
 from .late_calls import CallerCheck, main_program_returns, reachable
@@ -34,6 +35,8 @@ from .witness import Scene, Witness
 DAEMON_THREADS = "daemon-threads"
 #: So long (seconds of our own time) functions that are hardly ever called may take to be watched.
 PATIENT_FOR = 2.0
+#: So many calls of late threads from one place are looked at; later ones are counted.
+OFTEN_ENOUGH = 12
 #: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
 INTERPRETER_ENDS = "PyInterpreterState_Delete"
 #: Where a thread ends that asked for the GIL too late; up to 3.13, and from 3.14.
@@ -56,6 +59,7 @@ class Checker:
         self._resources = ResourceWatch(debugger, python)
         self._exit = ExitWatch(debugger)
         self._states = StateNet(debugger, python, self._witness.look, self._add)
+        self._dead = DeadObjects(debugger, python, self._ledger, self._witness.look, self._add)
         #: The process is about to end: the nets come in at the next stop.
         self._leaving = False
         self._trace: Optional[Trace] = None
@@ -69,6 +73,8 @@ class Checker:
         self.notes: List[str] = []
         self._last_call: Optional[Tuple[int, int, Optional[int]]] = None
         self._last_address = 0
+        #: Places (function, return address) where threads came too late: how often they were looked at, what was found.
+        self._places: Dict[Tuple[int, Optional[int]], Tuple[int, Optional[Finding]]] = {}
         self._main_returns: Optional[Breakpoint] = None
         self._watches_all = False
         debugger.on_modules_changed(self._modules_changed)
@@ -85,6 +91,7 @@ class Checker:
             self._witness.remember_threads()
         if new_phase and run.phase is Phase.MODULE_TEARDOWN and self._tracer.runtime is not None:
             self._states.cast(trace, self._tracer.runtime)
+            self._dead.cast(trace, self._tracer.runtime)
         self._flag_set_unseen(trace, run)
         if self._tracer.runtime is not None and _ends_unseen(run) and _belongs(run, trace):
             # It ends unseen, perhaps long before the next step begins. What it does itself its frames tell.
@@ -121,10 +128,11 @@ class Checker:
         if trace is not self._trace or trace.ended != "returned" or runtime is None:
             return
         self._exit.arm(trace.pid, self._about_to_exit)
-        for finding in (*self._environ.after(), *self._resources.after(trace.root.name)):
+        for finding in (*self._environ.after(trace.root.sp), *self._resources.after(trace.root.name)):
             self._add(finding)
         # From here on every call from outside counts, whatever it needs; until somebody begins another life.
         self._states.stop()
+        self._dead.stop()
         self._sentinels.stop(set(self._sentinels.watched()) - self._api)
         self._sentinels.watch(runtime, catalogue.beginning_a_life(), self._begins_again)
         if self._caller is None:
@@ -151,13 +159,16 @@ class Checker:
             self.ended(trace)
         elif trace.phase.rank >= Phase.MODULE_TEARDOWN.rank:
             self._states.cast(trace, runtime)
+            self._dead.cast(trace, runtime)
 
     # -- arming -----------------------------------------------------------------------------------
     def _new_life(self, trace: Trace) -> None:
         self._sentinels.stop()
         self._states.stop()
+        self._dead.stop()
         self._api.clear()
         self._ledger.clear()
+        self._places.clear()
         self._witness.forget()
         self._leaving = False
         self._watches_all = False
@@ -168,6 +179,7 @@ class Checker:
 
     def _arm(self, runtime: RuntimeModule, ended: Ended) -> None:
         subsystem = ended.subsystem
+        self._dead.ended(ended)
         if subsystem.other_threads_only:
             names = (*subsystem.touched_by, *THREAD_ENDS)
             self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True)
@@ -179,6 +191,7 @@ class Checker:
     def _interpreter_ends(self) -> None:
         """Watch the whole API: hooks on thread states and functions registered with Py_AtExit still run."""
         self._states.stop()
+        self._dead.stop()
         if self._tracer.runtime is not None:
             self._caller = CallerCheck(self._debugger, self._tracer.runtime)
             runtime = self._tracer.runtime
@@ -291,12 +304,34 @@ class Checker:
 
     def _late_thread(self, hit: Hit, name: str, ended: Ended) -> bool:
         trace = self._trace
-        if trace is None or hit.pid != trace.pid or hit.native_id == trace.thread:
+        if trace is None or hit.pid != trace.pid or hit.native_id == trace.thread or self._once_more(hit):
             return False
         scene = self._witness.look(hit)
         if self._nested(scene):
+            self._looked(hit, None)
             return False
-        return self._add(self._late_thread_finding(hit, name, ended, scene, trace))
+        return self._looked(hit, self._late_thread_finding(hit, name, ended, scene, trace))
+
+    def _once_more(self, hit: Hit) -> bool:
+        """Count a call from a place that was looked at often enough, and tell that it was one.
+
+        Threads that come in a loop, or are made by a timer, would come faster than their stacks can be read, and
+        finalization would never get on.
+        """
+        looked, finding = self._places.get((hit.address, self._debugger.return_address(hit)), (0, None))
+        if looked < OFTEN_ENOUGH:
+            return False
+        if finding is not None:
+            finding.count += 1
+        self._sentinels.idle(hit.address)
+        return True
+
+    def _looked(self, hit: Hit, finding: Optional[Finding]) -> bool:
+        """Add what a look at a place showed, and remember that it was looked at."""
+        place = hit.address, self._debugger.return_address(hit)
+        stops = finding is not None and self._add(finding)
+        self._places[place] = self._places.get(place, (0, None))[0] + 1, self.log.known(finding) if finding else None
+        return stops
 
     def at_a_stop(self) -> None:
         """Do what needs the target stopped: find the threads that wait for the GIL at this moment.
@@ -347,12 +382,12 @@ class Checker:
         if not self._caller.from_outside(hit):
             self._sentinels.idle(hit.address)
             return False  # the runtime's own, or inside a call that was reported
-        if self._continues(hit):
+        if self._continues(hit) or self._once_more(hit):
             return False
         scene = self._witness.look(hit)
         end = self._ledger.end_of(DAEMON_THREADS)
         if end is not None and self._asks_late(hit, name, trace):
-            return self._add(self._late_thread_finding(hit, name, end, scene, trace))
+            return self._looked(hit, self._late_thread_finding(hit, name, end, scene, trace))
         if trace.ended != "returned":
             return self._add(self._without_interpreter(hit, name, scene, trace))
         text, references = advice.after_finalize(name)
@@ -424,6 +459,7 @@ class Checker:
         self._watches_all = False
         self._sentinels.stop()
         self._states.stop()
+        self._dead.stop()
         self._exit.disarm()
         if self._main_returns is not None:
             try:

@@ -1,16 +1,18 @@
-"""Entries of ``environ`` that point into memory of CPython (bpo-39395)."""
+"""Entries of ``environ`` that point into memory of CPython (bpo-39395), or into memory that was given back."""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from ..cpython import dicts
 from ..cpython.target import PythonTarget
 from ..debugger.interface import Debugger, DebuggerError
+from ..memory import Memory
 from ..model.phase import Phase
 from ..model.report import Culprit, Finding, ObjectRef
 from .holders import holders
 from .libc import address_in_libc
+from .pymalloc import block_at
 
 #: More entries than this are not looked at.
 MOST = 4096
@@ -58,13 +60,58 @@ class EnvironWatch:
         except DebuggerError:
             self._inside = []
 
-    def after(self) -> List[Finding]:
-        """Return a finding for the entries that are still in the environment now that the objects are gone."""
+    def after(self, stack: int) -> List[Finding]:
+        """Return findings for the entries that are still in the environment now that the objects are gone.
+
+        ``stack`` is an address in the stack of the thread that finalized: what the process was started with lies above.
+        """
         try:
             now = set(self._entries())
         except DebuggerError:
             return []
         left = [inside for inside in self._inside if inside[0] in now]
+        lost = self._lost(now - {entry for entry, _, _ in left}, stack)
+        return [*self._of_objects(left), *([lost] if lost is not None else [])]
+
+    def _lost(self, entries: Set[int], stack: int) -> Optional[Finding]:
+        """Return a finding for entries whose memory is free, or was used for something else: no NAME=value is there."""
+        memory = Memory(self._debugger)
+        bad = []
+        for entry in sorted(entries):
+            if entry >= stack:
+                continue
+            block = block_at(memory, entry)
+            if block is not None and block.state in ("freed", "untouched") or not self._is_entry(entry):
+                bad.append(entry)
+        if not bad:
+            return None
+        return Finding(
+            "dangling-environ",
+            "warning",
+            f"environ points into memory that was given back: {len(bad)} of its entries",
+            "putenv",
+            Phase.AFTER_FINALIZE.value,
+            0,
+            subsystem="the environment",
+            after_step=self._root,
+            object=ObjectRef(bad[0], "char"),
+            count=len(bad),
+            advice="Somebody called putenv() and freed the string, which belongs to the environment from then on. Use "
+            "setenv(), which copies. getenv() and child processes read freed memory.",
+            references=[REFERENCE],
+        )
+
+    def _is_entry(self, address: int) -> bool:
+        """Tell whether NAME=value is at an address; a name longer than is looked at counts as one."""
+        try:
+            raw = self._debugger.read(address, 64)
+        except DebuggerError:
+            return False
+        name, found, _ = raw.partition(b"=")
+        return bool(name) and b"\0" not in name and (bool(found) or b"\0" not in raw)
+
+    def _of_objects(self, left: List[Tuple[int, int, str]]) -> List[Finding]:
+        """Return findings for entries in bytes objects that are gone: CPython's own apart from others'."""
         if not left:
             return []
         own = self._own_objects & {address for _, address, _ in left}

@@ -51,7 +51,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         ]),
         "cython-dealloc": ((3, 10), [
             (*touch, "sys.modules and the modules", "PyImport_GetModule", "finalize_modules",
-             "__Pyx__Import_GetModule", "session"),
+             "__pyx_pf_7session_7Session_2__dealloc__", "session"),
         ]),
         "daemon-gil": ((3, 8), [("late-thread", "warning", _THREADS, "PyEval_RestoreThread", flag, "poll", "main")]),
         "dangling-environ": ((3, 8), [
