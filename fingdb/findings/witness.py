@@ -10,6 +10,8 @@ from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget
 from ..cpython.thread import read_threads
 from ..debugger.interface import Debugger, DebuggerError, Hit
+from ..finalization import catalogue
+from ..finalization.functions import base_name
 from ..model.report import NativeFrame, PythonFrame, Thread
 from .culprit import RUNTIME, Blame, blame
 from .jumped import called_from_plumbing, who_jumped
@@ -54,7 +56,9 @@ class Witness:
         """Return what the thread that reached a breakpoint is doing."""
         frames = self.frames_of(hit.native_id)
         python = self._python_stack(hit.native_id)
-        whose = blame(self._debugger, frames, python)
+        # A function that finalizes, called too late, is what its caller does wrong.
+        begins = bool(frames) and catalogue.roots().get(base_name(frames[0].function or "")) is not None and hit.address
+        whose = blame(self._debugger, frames[1:] if begins else frames, python)
         if hit.address and whose.origin == RUNTIME and called_from_plumbing(frames):
             whose = who_jumped(self._debugger, hit)
         return Scene(hit.native_id, frames[:KEEP], python, whose, len(frames) >= LOOK)

@@ -92,6 +92,7 @@ PROGRAMS: Tuple[Program, ...] = (
     Program("freelist-after-fini", "journal.c"),
     Program("late-cpp-static", "registry.cc"),
     Program("late-cxa-atexit"),
+    Program("late-jump", "tidy.c"),
     Program("late-libc-atexit", "tracelib.c"),
     Program("late-native-thread", "feeder.c"),
     # The hook is out of reach from 3.13 on.
@@ -100,6 +101,7 @@ PROGRAMS: Tuple[Program, ...] = (
     Program("late-pybind11-static", "catalog.cc"),
     Program("late-thread-local", "session.cc"),
     Program("open-resource"),
+    Program("stale-dict", "guestbook.c"),
     Program("stale-global-cache", "geometry.c"),
     Program("stale-module-state", "codecx.c"),
     Program("stale-module-pointer", "palette.c"),

@@ -40,6 +40,9 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         version, ((3, 8), "_PyState_ClearModules"), ((3, 9), "_PyInterpreterState_ClearModules"),
         ((3, 12), "_PyImport_ClearModulesByIndex"),
     )  # fmt: skip
+    cleanup = since(
+        version, ((3, 8), "PyImport_Cleanup"), ((3, 9), "_PyImport_Cleanup"), ((3, 10), "finalize_modules")
+    )  # fmt: skip
     tuples = since(version, ((3, 8), "PyTuple_Fini"), ((3, 9), "_PyTuple_Fini"), ((3, 13), "finalize_interp_types"))
     deleted = since(version, ((3, 8), "_PyInterpreterState_Delete"), ((3, 9), "PyInterpreterState_Delete"))
     collect = since(version, ((3, 8), "collect"), ((3, 10), "gc_collect_main"))
@@ -74,6 +77,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
             (*late, "", root, None, None) if python.debug
             else (*late, "PyGILState_Ensure", root, callback, "_ctypes"),
         ]),
+        "late-jump": ((3, 8), [(*late, "PyErr_Clear", root, "forget", "tidy")]),
         "late-libc-atexit": ((3, 8), [(*late, "PyGILState_Ensure", root, "flush_records", "tracelib")]),
         "late-native-thread": ((3, 8), [
             ("late-thread", "error", _THREADS, "PyGILState_Ensure", flag, "deliver", "feeder"),
@@ -90,6 +94,10 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         "open-resource": ((3, 8), [
             ("open-resource", "warning", "native resources", "FileIO", root, None, None),
             ("open-resource", "warning", "native resources", "socket", root, None, None),
+        ]),
+        "stale-dict": ((3, 8), [
+            ("touch-after-fini", "error", "sys.modules and the modules", "PyDict_GetItemString", cleanup,
+             "visitor_dealloc", "guestbook"),
         ]),
         "stale-global-cache": ((3, 10), [
             ("stale-module-state", "error", "module state", "shape_dealloc", collect, "shape_dealloc", "geometry"),

@@ -287,7 +287,7 @@ def test_references_are_urls() -> None:
     for reference in references:
         if reference is not None:
             assert re.fullmatch(
-                r"https://(bugs\.python\.org/issue\d+|github\.com/python/cpython/issues/\d+"
+                r"https://(bugs\.python\.org/issue\d+|github\.com/python/cpython/(issues/\d+|blob/v[\d.]+/\S+)"
                 r"|docs\.python\.org/3(\.\d+)?/\S+)",
                 reference,
             ), reference

@@ -1,4 +1,5 @@
-"""C API that is documented as callable when Python is not initialized, and so after Py_FinalizeEx.
+"""C API that is documented as callable when Python is not initialized, and so after Py_FinalizeEx; and what by its
+source needs nothing of an interpreter, where well-made extensions rely on that.
 
 Everything else that the runtime's library exports is a touch then. Functions that begin a new life
 of the runtime (``Py_InitializeFromConfig`` and the like) call any other function while they run.
@@ -12,6 +13,8 @@ from typing import FrozenSet, Tuple
 _DOCS = "https://docs.python.org/3/c-api/"
 _BEFORE = f"{_DOCS}init.html#before-python-initialization"
 _BEFORE_3_9 = "https://docs.python.org/3.9/c-api/init.html#before-python-initialization"
+_SOURCE = "https://github.com/python/cpython/blob/v3.13.0/Python/"
+_STATE, _LIFECYCLE, _THREAD = f"{_SOURCE}pystate.c", f"{_SOURCE}pylifecycle.c", f"{_SOURCE}thread_pthread.h"
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,36 @@ CALLABLE: Tuple[LateCallable, ...] = (
         "Py_PreInitialize",
         "Py_PreInitializeFromArgs",
         "Py_PreInitializeFromBytesArgs",
+    ),
+    # Questions whether Python is there: they do nothing but read a static word of the runtime, NULL or 0 by then. What is
+    # done with the answer is another call.
+    *_listed(
+        _STATE,
+        "PyInterpreterState_Head",
+        "PyInterpreterState_Main",
+        "PyThreadState_GetUnchecked",
+        "_PyThreadState_UncheckedGet",
+        "PyGILState_GetThisThreadState",
+    ),
+    *_listed(_LIFECYCLE, "_Py_IsFinalizing", "_Py_IsCoreInitialized"),
+    # Plain C around the C library and native threads, without a use for an interpreter.
+    *_listed(
+        f"{_DOCS}conversion.html",
+        "PyOS_snprintf",
+        "PyOS_vsnprintf",
+        "PyOS_mystricmp",
+        "PyOS_mystrnicmp",
+        "PyOS_strtol",
+        "PyOS_strtoul",
+    ),
+    *_listed(
+        _THREAD,
+        "PyThread_get_thread_ident",
+        "PyThread_get_thread_native_id",
+        "PyThread_allocate_lock",
+        "PyThread_free_lock",
+        "PyThread_acquire_lock",
+        "PyThread_release_lock",
     ),
     # "The GIL does not need to be held when calling these functions": keys of native threads, without
     # an interpreter behind them.

@@ -1,0 +1,6 @@
+import sys
+
+import tidy
+
+tidy.tidy_at_exit()
+sys.exit()
