@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 _VALUES = ("--output", "-o", "--timeout", "--gdb")
 
-_USAGE = "[--json] [--output FILE] [--timeout S] [--follow-children] [--gdb PATH] -- PROGRAM [ARGUMENTS]"
+_USAGE = "[--json] [--output FILE] [--timeout S] [--leaks] [--follow-children] [--gdb PATH] -- PROGRAM [ARGUMENTS]"
 
 _DESCRIPTION = """\
 Run a program and report everything that ran after what it needs was gone: calls of a subsystem of CPython
 after its end, calls of the C API after Py_FinalizeEx, threads that ask for the GIL too late.
 
 Each finding is blamed on a function and a library. The report goes to standard error, or to FILE.
+
+With --leaks what survives the last collection is a finding too: objects that a C variable keeps, references that
+were never given back, cycles that a tp_traverse hides.
 
 With --follow-children every Python that the program forks or executes is checked as well, by a gdb of its own.
 Such a process is stopped for a moment when it begins, which its parent sees as a SIGCHLD. What still runs a
@@ -41,6 +44,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument(
         "--timeout", metavar="S", type=seconds, help="stop the program after S seconds and say where it was"
     )
+    parser.add_argument("--leaks", action="store_true", help="report objects that survive the last collection too")
     parser.add_argument("--follow-children", action="store_true", help="check the Pythons that the program starts too")
     add_gdb_option(parser)
     options = parser.parse_args(own)
@@ -49,7 +53,7 @@ def run(arguments: List[str]) -> int:
     from .tracing import run_traced
 
     def traced(family: "Optional[Family]") -> "ProgramEnd":
-        return run_traced("check", program, options.gdb, options.timeout, options.output, options.json, family)
+        return run_traced("check", program, options.gdb, options.timeout, options.output, options.json, family, options.leaks)
 
     if options.follow_children:
         from .children import Family

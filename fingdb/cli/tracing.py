@@ -46,6 +46,7 @@ def run_traced(
     output: Optional[str],
     as_json: bool,
     family: "Optional[Family]" = None,
+    leaks: bool = False,
 ) -> ProgramEnd:
     """Run a program under gdb, write the report and return how the program ended. Raises CliError.
 
@@ -63,6 +64,8 @@ def run_traced(
     from .session import trace
 
     request: Dict[str, object] = {"mode": mode, "timeout": timeout}
+    if leaks:
+        request["leaks"] = True
     start = light.start_for(launch.elf, stacks=mode != "run")
     postponed = start.postponed
     if family is not None:

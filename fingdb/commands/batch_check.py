@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..debugger.interface import DebuggerError, StopEvent
 from ..findings.checker import Checker
+from ..findings.leak_watch import LeakWatch
 from ..model.report import Finding, Report, Verdict
 from .base import Session
 from .batch import Walk, finish_run
@@ -23,9 +24,14 @@ class CheckedWalk(Walk):
         self.checker.may_pause = True
         session.tracer.observers.append(self.checker)
         self.diagnosis: Optional[Report] = None
-
+        self.leaks: Optional[LeakWatch] = None
         self.attach_to = 0
         self.children: Optional[Children] = None
+
+    def look_for_leaks(self) -> None:
+        """Report what survives the last collection as well."""
+        self.leaks = LeakWatch(self.session.debugger, self.session.tracer, self.session.python)
+        self.session.tracer.observers.append(self.leaks)
 
     def first(self) -> None:
         """Get the process: start the program, or attach to a process that somebody else has started."""
@@ -43,6 +49,8 @@ class CheckedWalk(Walk):
     def _stopped(self, event: StopEvent) -> None:
         super()._stopped(event)
         self.checker.at_a_stop()
+        if self.leaks is not None:
+            self.leaks.at_a_stop()
         if event.reason == "signal" and self._signals < 5:
             self._diagnose()
 
@@ -60,6 +68,9 @@ class CheckedWalk(Walk):
         report.extra["brief"] = "check"
         report.findings = self.checker.findings()
         report.notes.extend(self.checker.notes)
+        if self.leaks is not None:
+            report.findings.extend(self.leaks.findings)
+            report.notes.extend(self.leaks.notes)
         if self.children is not None:
             report.notes.extend(self.children.notes)
         if self.timed_out and self.diagnosis is None:
@@ -109,6 +120,8 @@ def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     """The whole walk of ``fingdb check``."""
     timeout = job.get("timeout")
     walk = CheckedWalk(session, float(timeout) if timeout else None)
+    if job.get("leaks"):
+        walk.look_for_leaks()
     walk.attach_to = int(job.get("pid") or 0)
     if job.get("follow"):
         walk.children = Children(job["follow"])

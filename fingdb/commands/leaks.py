@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Optional, Tuple
+
 from ..finalization.trace import DONE
+from ..findings.left_behind import left_behind
 from ..findings.roots import Roots
 from ..findings.survivors import survivors
-from ..model.survivors import Survivors
+from ..model.survivors import LeftBehind, Survivors
 from ..report.records import encode
 from .base import Command, Session, split
-from .summary import print_json, progress_line, summary_parser
+from .summary import need_memory, print_json, progress_line, summary_parser
 from .why import heap_of
 
 
 class LeaksCommand(Command):
-    """Prints the survivors in groups, each with what holds it."""
+    """Prints the survivors in groups, each with what holds it; or all that is allocated."""
+
+    def __init__(self) -> None:
+        #: What was allocated when that was last asked, and of which process.
+        self._before: Optional[Tuple[int, LeftBehind]] = None
 
     def run(self, words: str) -> None:
         """Print them. Raises DebuggerError."""
         arguments = summary_parser("leaks")
         arguments.add_argument("--all", action="store_true")
+        arguments.add_argument("--blocks", action="store_true")
         options = arguments.parse_args(split(words))
+        if options.blocks:
+            self._blocks(options.json, options.all)
+            return
         found = leaks(self.session)
         if options.json:
             print_json(self.session, encode(found))
@@ -27,6 +38,26 @@ class LeaksCommand(Command):
         from ..report.leaks_text import render_leaks
 
         self.session.print(render_leaks(found, self.session.style(), self.session.width(), options.all))
+
+
+    def _blocks(self, as_json: bool, everything: bool) -> None:
+        need_memory(self.session)
+        python = self.session.python()
+        with progress_line("blocks:") as progress:
+            walked, python.walked = python.walked, progress.update
+            try:
+                found = left_behind(python)
+            finally:
+                python.walked = walked
+        pid = self.session.debugger.target().pid
+        before = self._before[1] if self._before is not None and self._before[0] == pid else None
+        self._before = (pid, found)
+        if as_json:
+            print_json(self.session, {**encode(found), "before": None if before is None else encode(before)})
+            return
+        from ..report.left_text import render_left
+
+        self.session.print(render_left(found, before, self.session.style(), self.session.width(), everything))
 
 
 def leaks(session: Session) -> Survivors:

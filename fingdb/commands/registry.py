@@ -200,10 +200,12 @@ and no root holds is held by C code that nobody shows: a lost reference, most of
         "leaks",
         """List what survives although nothing of CPython's own keeps it, and what holds each: a finding of refleaks.
 
-Usage: pyfin leaks [--all] [--json]
+Usage: pyfin leaks [--all] [--blocks] [--json]
 Best after the last collection of a finalization: "pyfin until _PyGC_Fini" in Py_FinalizeEx or Py_EndInterpreter.
 Groups are objects that a C variable of a library keeps, references that nothing shows (a missing Py_DECREF),
-immortal objects, and cycles that a tp_traverse hides from the collector. --all lists what only CPython can help.""",
+immortal objects, and cycles that a tp_traverse hides from the collector. --all lists what only CPython can help.
+--blocks lists all that pymalloc has given out, by type and size, with the difference to when that was last asked:
+once before and once after Py_FinalizeEx tells what is left behind.""",
     ),
     Entry(
         "touches",

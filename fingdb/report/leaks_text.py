@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import List
 
+from ..findings.survivor_words import account_words, title_of
 from ..model.survivors import SurvivorGroup, Survivors, Suspect
 from .escape import printable
 from .lines import base_name, facts, paragraph, place, plural
 from .style import Style
-from .why_text import account_words
 
 _TYPES = 8
 
@@ -32,29 +32,6 @@ def render_leaks(found: Survivors, style: Style, width: int, everything: bool = 
     for problem in found.problems:
         lines += paragraph(problem, style, width, 0, "warning")
     return style.output("\n".join(lines))
-
-
-def title_of(group: SurvivorGroup) -> str:
-    """Return a group in a few words."""
-    head = f"{printable(group.head.type)} {printable(group.head.repr)}"
-    if group.kind == "unvisited":
-        suspect = group.suspects[0]
-        return f"{_what(suspect)} is not visited: {head} and what it refers to can never be collected"
-    if group.kind == "static":
-        return f"{head} is kept by {printable(group.holders[0].words) if group.holders else 'C data of a library'}"
-    if group.kind == "lost":
-        return f"{head} is kept by {plural(group.account.unexplained or 0, 'reference')} that nothing shows"
-    if group.kind == "memory":
-        return f"{head} is kept by {printable(group.holders[0].words)}"
-    if group.kind == "immortal":
-        return f"{head} is immortal, and nothing of CPython's own keeps it"
-    return f"{head} is only held by its own cycle"
-
-
-def _what(suspect: Suspect) -> str:
-    if suspect.edge == "ob_type":
-        return f"the type of {printable(suspect.type)} objects"
-    return f"{printable(suspect.edge)} of {printable(suspect.type)} objects"
 
 
 def _group(number: int, group: SurvivorGroup, style: Style, width: int) -> List[str]:

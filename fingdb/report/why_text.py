@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+from ..findings.survivor_words import account_words
 from ..model.objects import Account, Holder, Path, Why
 from .escape import printable
 from .lines import paragraph, plural
@@ -50,27 +51,6 @@ def _path(path: Path, style: Style, width: int) -> List[str]:
     ]
     lines.append(table(columns, rows, style, width, 2))
     return lines
-
-
-def account_words(account: Account) -> str:
-    """Return the account of an object's references in a sentence."""
-    if account.count is None:
-        return "immortal: its references are not counted, and it is never freed"
-    parts = [
-        (account.objects, "by objects"), (account.frames, "by running frames"), (account.static, "by C data of libraries"),
-        (account.structures, "by CPython's own structures"), (account.callbacks, "by callbacks of atexit"),
-    ]  # fmt: skip
-    named = [f"{number} {words}" for number, words in parts if number]
-    text = f"{plural(account.count, 'reference')}: {', '.join(named) or 'none by anything that shows'}"
-    left = account.unexplained or 0
-    if left > 0:
-        text += f", {left} unexplained (held from outside of the collector: by C code that nobody shows"
-        hints = [(account.stack, "on a C stack"), (account.memory, "in memory of C code")]
-        seen = [f"{plural(number, 'word')} {words}" for number, words in hints if number]
-        text += f"; {' and '.join(seen)} may be it)" if seen else "; no word in memory is its address)"
-    elif left < 0:
-        text += f"; {-left} more than are counted: a reference is missing, or a word in C data owns none"
-    return text
 
 
 def _account(account: Account, style: Style, width: int) -> List[str]:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
+from tests.support.cores import crash_core
 from tests.support.gdbrun import ROOT, run_gdb
 from tests.support.interpreters import Interpreter
 
@@ -83,3 +84,20 @@ def test_what_is_no_object_is_told(any_python: Interpreter) -> None:
     done = run_gdb(any_python.path, args=["-c", "pass"], commands=["pyfin start", "pyfin why 0x1000", "pyfin referrers 7x"])
     assert "no object begins at 0x1000" in done.stderr
     assert '"7x" is not an address' in done.stderr
+
+
+def test_a_core_tells_the_same(any_python: Interpreter) -> None:
+    core = crash_core(any_python, "kept", [any_python.path, str(PROGRAM)])
+    told = json.loads(next(line for line in core.output.splitlines() if line.startswith("{")))
+    names = ["global", "closure", "callback", "lost reference"]
+    commands = [f"core-file {core.path}"]
+    for name in names:
+        commands += ["echo ANSWER", f"pyfin why --json {told['addresses'][name]}"]
+    done = run_gdb(any_python.path, commands=commands, timeout=180)
+    answers = [json.loads(text[: text.rindex("}") + 1]) for text in done.stdout.split("ANSWER")[1:]]
+    assert len(answers) == len(names), done.output
+    for name, why in zip(names, answers):
+        kind, words, steps = ROOTS[name]
+        path = why["paths"][0]
+        assert path["root"]["kind"] == kind and words in path["root"]["words"], (name, why)
+        assert [step["name"] for step in path["steps"]] == steps, (name, why)

@@ -1,0 +1,55 @@
+"""What survives, in words. They may hold text from the target: whoever shows them makes them printable."""
+
+from __future__ import annotations
+
+from ..model.objects import Account
+from ..model.survivors import SurvivorGroup, Suspect
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 thread``, ``2 threads``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def title_of(group: SurvivorGroup) -> str:
+    """Return a group in a few words."""
+    head = f"{group.head.type} {group.head.repr}"
+    if group.kind == "unvisited":
+        suspect = group.suspects[0]
+        return f"{_what(suspect)} is not visited: {head} and what it refers to can never be collected"
+    if group.kind == "static":
+        return f"{head} is kept by {group.holders[0].words if group.holders else 'C data of a library'}"
+    if group.kind == "lost":
+        return f"{head} is kept by {plural(group.account.unexplained or 0, 'reference')} that nothing shows"
+    if group.kind == "memory":
+        return f"{head} is kept by {group.holders[0].words}"
+    if group.kind == "immortal":
+        return f"{head} is immortal, and nothing of CPython's own keeps it"
+    return f"{head} is only held by its own cycle"
+
+
+def _what(suspect: Suspect) -> str:
+    if suspect.edge == "ob_type":
+        return f"the type of {suspect.type} objects"
+    return f"{suspect.edge} of {suspect.type} objects"
+
+
+def account_words(account: Account) -> str:
+    """Return the account of an object's references in a sentence."""
+    if account.count is None:
+        return "immortal: its references are not counted, and it is never freed"
+    parts = [
+        (account.objects, "by objects"), (account.frames, "by running frames"), (account.static, "by C data of libraries"),
+        (account.structures, "by CPython's own structures"), (account.callbacks, "by callbacks of atexit"),
+    ]  # fmt: skip
+    named = [f"{number} {words}" for number, words in parts if number]
+    text = f"{plural(account.count, 'reference')}: {', '.join(named) or 'none by anything that shows'}"
+    left = account.unexplained or 0
+    if left > 0:
+        text += f", {left} unexplained (held from outside of the collector: by C code that nobody shows"
+        hints = [(account.stack, "on a C stack"), (account.memory, "in memory of C code")]
+        seen = [f"{plural(number, 'word')} {words}" for number, words in hints if number]
+        text += f"; {' and '.join(seen)} may be it)" if seen else "; no word in memory is its address)"
+    elif left < 0:
+        text += f"; {-left} more than are counted: a reference is missing, or a word in C data owns none"
+    return text

@@ -1,0 +1,6 @@
+import sys
+
+import hoard
+
+hoard.fill(500)
+print(sys.getallocatedblocks())
