@@ -357,11 +357,12 @@ class CoreFile:
         """Return what is not in the core of memory that belongs there, a few words each.
 
         Every page that the program wrote to is dumped, unless the core was damaged, the disk was full, or the
-        program asked to leave it out (MADV_DONTDUMP). What lies in files anyhow may be left out.
+        program asked to leave it out (MADV_DONTDUMP). What lies in files anyhow may be left out, and so may segments
+        of which nothing is in the core (see `_left_out`).
         """
         found = [f"the stack of thread {thread.lwp}" for thread in self.threads if self._without_stack(thread)]
         found += [f"the registers of thread {thread.lwp}" for thread in self.threads if self._impossible(thread)]
-        cut = [s for s in self._loads if s.writable and s.size < s.memory_size]
+        cut = [s for s in self._loads if s.writable and s.size < s.memory_size and not self._left_out(s)]
         for module in self.modules():
             loads = [h for h in self._headers(module.start) if h.type == _PT_LOAD and h.writable and h.size]
             ends = [address for h in loads for address in (h.address, h.address + h.size - 1)]
@@ -379,6 +380,17 @@ class CoreFile:
                 # A debugger then knows nothing of them.
                 found.append(f"the dynamic linker's notes on {unlinked} of its libraries")
         return found
+
+    def _left_out(self, segment: _Segment) -> bool:
+        """Tell whether whoever made the core left out a segment of memory that is in no file.
+
+        That is memory never written to, or marked so, as the C library does with the state of its random numbers
+        (vgetrandom). The next segment's part of the core then begins where its own would have.
+        """
+        if segment.size or any(f.start <= segment.address < f.end for f in self.files):
+            return False
+        offsets = {other.offset for other in self._loads if other.size and other.address > segment.address}
+        return segment.offset in offsets or segment.offset == self.expected
 
     def _crashed(self, thread: CoreThread) -> bool:
         return self.signal is not None and thread is self.threads[0]

@@ -448,8 +448,10 @@ class Tracer:
     def _phase(trace: Trace, node: Optional[PlanStep], name: str) -> Tuple[Phase, bool]:
         row = catalogue.step_named(name)
         begins = row.begins if row is not None else None
-        if begins is None and node is not None and node.phase.rank > trace.phase.rank:
-            begins = node.phase  # the step that begins the phase did not come in this run
+        if begins is None and node is not None and trace.phase.rank < node.phase.rank < Phase.AFTER_FINALIZE.rank:
+            # The step that begins the phase did not come in this run. What the plan has after finalization only
+            # was called by something that the plan does not show: while its root runs, no trace is there.
+            begins = node.phase
         if begins is not None and begins.rank > trace.phase.rank and node is not None:
             trace.phase = begins
             return begins, True

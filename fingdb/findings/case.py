@@ -23,7 +23,7 @@ DEEPEST_PYTHON = 2000
 OUTERMOST = frozenset(
     {
         "_start", "main", "clone", "clone3", "__clone", "__clone3", "start_thread", "thread_start", "__libc_start_main",
-        "__libc_start_call_main", "__libc_start_main_impl", "_dl_start_user",
+        "__GI___clone", "__GI___clone3", "__libc_start_call_main", "__libc_start_main_impl", "_dl_start_user",
     }
 )  # fmt: skip
 #: Libraries that stacks begin in; where they have no symbols, the last frame has no name.

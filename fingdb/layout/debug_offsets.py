@@ -8,7 +8,7 @@ Mirrors Include/internal/pycore_debug_offsets.h (3.13: pycore_runtime.h).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Tuple
 
 from ..debugger.interface import Field
@@ -70,7 +70,32 @@ _3_14: Groups = (
     ("gc", "size collecting"),
 )
 
-GROUPS: Dict[int, Groups] = {13: _3_13, 14: _3_14}
+_3_15: Groups = (
+    ("runtime_state", "size finalizing interpreters_head"),
+    ("interpreter_state", "size id next threads_head threads_main gc imports_modules sysdict builtins "
+     "ceval_gil gil_runtime_state gil_runtime_state_enabled gil_runtime_state_locked "
+     "gil_runtime_state_holder code_object_generation tlbc_generation"),
+    ("thread_state", "size prev next interp current_frame base_frame last_profiled_frame last_profiled_frame_seq "
+     "thread_id native_thread_id datastack_chunk status holds_gil gil_requested current_exception exc_state"),
+    ("err_stackitem", "exc_value"),
+    ("interpreter_frame", "size previous executable instr_ptr localsplus owner stackpointer tlbc_index"),
+    ("code_object", "size filename name qualname linetable firstlineno argcount localsplusnames "
+     "localspluskinds co_code_adaptive co_tlbc"),
+    ("pyobject", "size ob_type"),
+    ("type_object", "size tp_name tp_repr tp_flags tp_basicsize tp_dictoffset"),
+    ("heap_type_object", "size ht_cached_keys"),
+    ("tuple_object", "size ob_item ob_size"),
+    ("list_object", "size ob_item ob_size"),
+    ("set_object", "size used table mask"),
+    ("dict_object", "size ma_keys ma_values"),
+    ("float_object", "size ob_fval"),
+    ("long_object", "size lv_tag ob_digit"),
+    ("bytes_object", "size ob_size ob_sval"),
+    ("unicode_object", "size state length asciiobject_size compactunicodeobject_size"),
+    ("gc", "size collecting frame generation_stats_size generation_stats"),
+)
+
+GROUPS: Dict[int, Groups] = {13: _3_13, 14: _3_14, 15: _3_15}
 
 
 @dataclass(frozen=True)
@@ -162,6 +187,16 @@ FIXED: Dict[str, Place] = {
     "str.compact": _bits("unicode_object", "state", 5, 1),
     "str.ascii": _bits("unicode_object", "state", 6, 1),
 }
+_FROM_14: Dict[str, Place] = {
+    "runtime.core_initialized": _int("runtime_state", "finalizing", 4, plus=-12),
+    "runtime.initialized": _int("runtime_state", "finalizing", 4, plus=-8),
+    "runtime.interpreters.main": _pointer("runtime_state", "interpreters_head", plus=8),
+    "thread.status.active": _bits("thread_state", "status", 4, 1),
+    "thread.status.finalizing": _bits("thread_state", "status", 5, 1),
+    "thread.status.cleared": _bits("thread_state", "status", 6, 1),
+    "thread.status.finalized": _bits("thread_state", "status", 7, 1),
+    "code.firsttraceable": _int("code_object", "co_code_adaptive", 4, plus=-16),
+}
 #: What the structures of one minor version fix besides (pycore_runtime.h, pycore_interp.h, pystate.h).
 FIXED_OF_MINOR: Dict[int, Dict[str, Place]] = {
     13: {
@@ -176,20 +211,45 @@ FIXED_OF_MINOR: Dict[int, Dict[str, Place]] = {
         "thread.state": _int("thread_state", "status", 4, plus=8),
         "code.firsttraceable": _int("code_object", "co_code_adaptive", 4, plus=-16),
     },
-}
-#: (minor, size of the collector's state, offset of `collecting`) -> the members of a state that has
-#: exactly this shape (pycore_gc.h): offset, size, kind, count, stride.
-COLLECTORS: Dict[Tuple[int, int, int], Dict[str, Tuple[int, int, str, int, int]]] = {
-    (13, 240, 200): {
-        "gc.enabled": (12, 4, "int", 0, 0),
-        "gc.generations": (24, 72, "array", 3, 24),
-        "gc.permanent": (104, 24, "struct", 0, 0),
-        "generation.next": (0, 8, "uint", 0, 0),
-        "generation.threshold": (16, 4, "int", 0, 0),
-        "generation.count": (20, 4, "int", 0, 0),
-        "gc_head.next": (0, 8, "uint", 0, 0),
-        "gc_head.prev": (8, 8, "uint", 0, 0),
+    14: {
+        **_FROM_14,
+        "interp.finalizing": _int("interpreter_state", "id", 4, plus=40),
+        "thread.state": _int("thread_state", "status", 4, plus=12),
     },
+    15: {
+        **_FROM_14,
+        "interp.finalizing": _int("interpreter_state", "id", 4, plus=40),
+        "thread.state": _int("thread_state", "status", 4, plus=16),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Collector:
+    """A collector's state of one shape: offsets in ``_gc_runtime_state``, bytes (pycore_gc.h, pycore_interp_structs.h).
+
+    ``generation0`` is that of the pointer to the first of the ``generations``. It tells where they are: the structures
+    of 3.13 can be packed (20 in Debian's 3.13.18, 24 in others).
+    """
+
+    enabled: int
+    generations: int
+    permanent: int
+    generation0: int
+
+
+#: (minor, size of the collector's state, offset of `collecting`) -> a state that has exactly this shape.
+COLLECTORS: Dict[Tuple[int, int, int], Collector] = {
+    (13, 240, 200): Collector(12, 24, 104, 96),
+    (14, 264, 192): Collector(12, 24, 96, 256),
+    (15, 176, 112): Collector(0, 8, 80, 168),
+}
+_GENERATION: Dict[str, Tuple[int, int, str]] = {
+    "generation.next": (0, 8, "uint"),
+    "generation.threshold": (16, 4, "int"),
+    "generation.count": (20, 4, "int"),
+    "gc_head.next": (0, 8, "uint"),
+    "gc_head.prev": (8, 8, "uint"),
 }
 #: The same for structures that the table does not name at all: offset, size, kind.
 CONSTANT: Dict[str, Tuple[int, int, str]] = {
@@ -231,6 +291,14 @@ class DebugOffsets:
     version: int
     free_threaded: bool
     words: Dict[str, Dict[str, int]]
+    #: Offset of the generations in the collector's state as a living interpreter tells it; None if none does.
+    generations: Optional[int] = None
+
+    @property
+    def collector(self) -> Optional[Collector]:
+        """The shape of the collector's state, None if it is not known."""
+        gc = self.words["gc"]
+        return None if self.free_threaded else COLLECTORS.get((self.version >> 16 & 255, gc["size"], gc["collecting"]))
 
 
 def read(memory: Memory, address: int) -> DebugOffsets:
@@ -255,7 +323,21 @@ def read(memory: Memory, address: int) -> DebugOffsets:
             except MemoryFault as fault:
                 raise BadOffsets(str(fault)) from None
             at += _WORD
-    return DebugOffsets(version, bool(free_threaded), words)
+    offsets = DebugOffsets(version, bool(free_threaded), words)
+    return replace(offsets, generations=_generations(memory, address, offsets))
+
+
+def _generations(memory: Memory, address: int, offsets: DebugOffsets) -> Optional[int]:
+    """Return where the collector's generations are in its state, by the main interpreter's own pointer to them."""
+    if offsets.collector is None:
+        return None
+    try:
+        interpreter = memory.u64(address + offsets.words["runtime_state"]["interpreters_head"])
+        state = interpreter + offsets.words["interpreter_state"]["gc"]
+        distance = memory.u64(state + offsets.collector.generation0) - state if interpreter else -1
+    except MemoryFault:
+        return None
+    return distance if 0 < distance < offsets.words["gc"]["size"] and distance % 4 == 0 else None
 
 
 def layout_from(offsets: DebugOffsets) -> Layout:
@@ -271,9 +353,14 @@ def layout_from(offsets: DebugOffsets) -> Layout:
     if whole:
         places.update(FIXED)
         places.update(FIXED_OF_MINOR.get(minor, {}))
-        shape = (minor, offsets.words["gc"]["size"], offsets.words["gc"]["collecting"])
-        for name, (offset, size, kind, count, stride) in COLLECTORS.get(shape, {}).items():
-            layout.fields[name] = Field(offset, size, kind, count=count, stride=stride)
+        collector = offsets.collector
+        if collector is not None:
+            layout.fields["gc.enabled"] = Field(collector.enabled, 4, "int")
+            at = offsets.generations or collector.generations
+            layout.fields["gc.generations"] = Field(at, 72, "array", count=3, stride=24)
+            layout.fields["gc.permanent"] = Field(collector.permanent, 24, "struct")
+            for name, (offset, size, kind) in _GENERATION.items():
+                layout.fields[name] = Field(offset, size, kind)
         for name, (offset, size, kind) in {**CONSTANT, **COUNTED[offsets.free_threaded]}.items():
             layout.fields[name] = Field(offset, size, kind, stride=size, count=1 if kind == "array" else 0)
         layout.sizes.update(_CONSTANT_SIZES)

@@ -484,8 +484,8 @@ def test_what_unpacks_is_missing(any_python: Interpreter, tmp_path: Path) -> Non
         path.write_bytes(magic + bytes(100))
         gdb = shutil.which("gdb") or ""
         said = refusal("--gdb", gdb, path, env={"PATH": str(tmp_path)})
-        if "has no core file" in said:
-            pytest.skip("a Python package unpacks it")
+        if "nothing of it could be unpacked" in said:
+            continue  # a module of this Python unpacks it (zstd from 3.14 on)
         assert f"apt-get install {kind}" in said
         # In a directory it is not passed over in silence.
         done = run_fingdb("core", "--gdb", gdb, tmp_path, env={"PATH": str(tmp_path)}, timeout=LIMIT)

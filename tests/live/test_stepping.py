@@ -95,7 +95,9 @@ def test_stops_are_where_they_say(python: Interpreter) -> None:
         inlined = re.search(r"inlined in (\w+)", typed.output)
         # A step with no instruction of its own on the way is shown at the first that it calls.
         allowed = {typed.step, inlined.group(1)} if inlined else {typed.step}
-        assert allowed & set(frames[:3]), (typed.step, typed.frames, typed.output)
+        # Inlined functions can be in each other, some deep; at the first instruction gdb does not show the innermost.
+        deepest = 6 if inlined else 3
+        assert allowed & set(frames[:deepest]), (typed.step, typed.frames, typed.output)
 
 
 def test_after_the_end(python: Interpreter) -> None:
@@ -127,6 +129,9 @@ def test_repeated_steps_are_one_stop(python: Interpreter) -> None:
     assert names.count("_PyModule_Clear") <= 2
     assert names.count("_PyStaticType_FiniBuiltin") < 20
     repeated = [step for step in trace_of(python) if step["name"] == "_PyModule_Clear"]
+    if all(step["inlined"] for step in repeated):
+        # How often what is inlined into a loop began is not counted, but what it calls is.
+        repeated = [step for step in trace_of(python) if step["name"] == "_PyModule_ClearDict"]
     assert sum(step["count"] for step in repeated) > 5
 
 
@@ -346,7 +351,7 @@ def test_plain_commands_in_between(python: Interpreter) -> None:
         "disable 1",
         "up",
         "pyfin next",
-        "tbreak _PyGC_Fini",
+        "tbreak PyInterpreterState_Delete",
         "continue",
         "pyfin status",
         "pyfin next",
@@ -369,7 +374,7 @@ def test_plain_commands_in_between(python: Interpreter) -> None:
     assert hit.blocks == 0 and "Free" in str(hit.frames[0]) and re.search(r"Breakpoint 1[,.]", session.output)
     assert nexts[1].step in trace
     assert session.of("pyfin status")[0].error is None
-    assert nexts[2].step in trace[trace.index("_PyGC_Fini") :]
+    assert nexts[2].step in trace[trace.index("PyInterpreterState_Delete") :]
     assert nexts[3].error == 'there is no process; "pyfin start" runs the program'
 
 

@@ -19,10 +19,15 @@ ROOTS = {"Py_FinalizeEx", "_Py_Finalize"}
 
 
 class Witness(NamedTuple):
-    """Names in the order of hits, and in the order in which they came onto the stack."""
+    """Names in the order of hits, and in the order in which they came onto the stack.
+
+    Not ``inlined``: gdb could not find what exists only inside of other functions or as a clone (``f.part.0``). Of that
+    it knows what was on the stack at a hit.
+    """
 
     hits: List[str]
     begins: List[str]
+    inlined: bool
 
 
 def witness(python: Interpreter, program: Sequence["str | Path"], directory: Path) -> Witness:
@@ -33,7 +38,7 @@ def witness(python: Interpreter, program: Sequence["str | Path"], directory: Pat
     result = run_gdb(python.path, program, [f"source {SCRIPT}"], env=values, init=False, timeout=120)
     assert out.exists(), result.output
     found = json.loads(out.read_text(encoding="utf-8"))
-    return Witness(found["hits"], found["begins"])
+    return Witness(found["hits"], found["begins"], found["inlined"])
 
 
 def possible_steps(python: Interpreter) -> Set[str]:
@@ -47,15 +52,20 @@ def possible_steps(python: Interpreter) -> Set[str]:
     if b"\0finalize_modules\0" in data or b"\0PyImport_Cleanup\0" in data:
         # The debug information is not compressed: a function whose name is nowhere in the file is not there.
         names = {name for name in names if b"\0%b\0" % name.encode() in data or b"\0%b." % name.encode() in data}
+    names |= {catalogue.base_name(name) for name in function_names(files) if ".cold" not in name}
+    return {name for name in names if catalogue.is_step(name) and not _is_quiet(name)} - ROOTS
+
+
+def function_names(files: Sequence[str]) -> Set[str]:
+    """Return the names of the functions that have code of their own, as the linker knows them (``f.part.0``)."""
+    names: Set[str] = set()
     for path in files:
         try:
             symbols = open_elf(path).symbols()
         except ElfError:
             continue
-        for symbol in symbols.values():
-            if symbol.function and symbol.defined and ".cold" not in symbol.name:
-                names.add(catalogue.base_name(symbol.name))
-    return {name for name in names if catalogue.is_step(name) and not _is_quiet(name)} - ROOTS
+        names |= {symbol.name for symbol in symbols.values() if symbol.function and symbol.defined}
+    return names
 
 
 def _is_quiet(name: str) -> bool:

@@ -53,6 +53,7 @@ NOT_STEPS: FrozenSet[str] = frozenset(
         "_PyStaticType_ClearWeakRefs",
         "_PySys_ClearAttrString",
         "_PyType_ClearCache",
+        "_PyWideStringList_ClearEx",
         "_PyWeakref_ClearRef",
         "_PyWeakref_ClearWeakRefsNoCallbacks",
         "_PyWeakref_ClearWeakRefsExceptCallbacks",

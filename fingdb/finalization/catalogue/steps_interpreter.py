@@ -23,8 +23,26 @@ STEPS: Tuple[Step, ...] = (
         gone="objects can no longer be passed to other interpreters",
     ),
     Step(
-        key="_fini_not_shareable_error_type",
-        names=("_fini_not_shareable_error_type",),
+        key="_Py_xi_state_fini",
+        names=("_Py_xi_state_fini",),
+        since=(3, 14),
+        gone="what the interpreter needs to pass objects to others is released",
+    ),
+    Step(
+        key="_Py_xi_global_state_fini",
+        names=("_Py_xi_global_state_fini",),
+        since=(3, 14),
+        gone="what all interpreters share to pass objects to each other is released",
+    ),
+    Step(
+        key="fini_heap_exctypes",
+        names=("fini_heap_exctypes",),
+        since=(3, 14),
+        gone="the NotShareableError exception type is released",
+    ),
+    Step(
+        key="_fini_notshareableerror",
+        names=("_fini_notshareableerror", "_fini_not_shareable_error_type"),
         since=(3, 13),
         gone="the NotShareableError exception type is released",
     ),

@@ -311,6 +311,15 @@ STEPS: Tuple[Step, ...] = (
         gone="the free lists of all built-in types are empty",
     ),
     Step(
+        # Empties one list per call.
+        key="clear_freelist",
+        names=("clear_freelist",),
+        quiet=True,
+        since=(3, 14),
+        repeats=True,
+        gone="the free list is empty",
+    ),
+    Step(
         key="_PyGC_ClearAllFreeLists",
         names=("_PyGC_ClearAllFreeLists", "clear_freelists"),
         gone="the free lists of all built-in types are empty",

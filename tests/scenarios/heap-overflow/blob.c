@@ -1,5 +1,6 @@
 /* Writes behind the end of its buffer; libc notices when the buffer is freed with the module. */
 #include <Python.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,6 @@ PyMODINIT_FUNC PyInit_blob(void)
     do { /* Until the two lie side by side. What came before is lost, and may be. */
         buffer = malloc(2000);
         neighbour = malloc(2000);
-    } while (neighbour != buffer + USABLE + 8);
+    } while ((uintptr_t)neighbour - (uintptr_t)buffer != USABLE + 8);
     return PyModule_Create(&module);
 }
