@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional
 
 from ..cpython import generations
+from ..cpython.heap import gc_objects
 from ..cpython.objects import name_of_type, type_of
 from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget, Unreadable
@@ -141,6 +142,8 @@ def _objects(python: PythonTarget) -> List[int]:
     """Return the addresses of all objects on the collector's lists, at most `MOST_OBJECTS`."""
     found: List[int] = []
     if python.build.free_threaded:
+        for interpreter in interpreter_addresses(python):
+            found.extend(gc_objects(python, interpreter).addresses[: MOST_OBJECTS - len(found)])
         return found
     header = python.layout.size("gc_head") or 16
     memory = python.memory

@@ -35,6 +35,8 @@ OF_TYPES = ("PyType_GetModuleState", "PyType_GetModule", "PyType_GetModuleByDef"
 #: So often one of them is looked at in vain: modules ask for their state whenever they are traversed.
 PATIENCE = 3000
 _LONGEST_NAME = 256
+#: Frames that are looked through for an inlined step.
+_DEEPEST = 200
 #: Logical field, and where that is in the stable ABI: for builds without debug information.
 _DEALLOC = ("type.dealloc", 48)
 _MRO = ("type.mro", 344)
@@ -44,6 +46,8 @@ _DEF = ("module.def", 24)
 _DEF_NAME = ("module_def.name", 40)
 _TYPE = ("object.type", 8)
 _REFCOUNT = ("object.refcnt", 0)
+#: In its place in free-threaded builds: references of the thread that owns the object, and (above two flags) of others.
+_OWN_COUNT, _SHARED_COUNT = ("object.refcnt_local", 12), ("object.refcnt_shared", 16)
 _HEAP_TYPE, _READY = 1 << 9, 1 << 12
 
 
@@ -180,20 +184,36 @@ class StateNet:
         return self._mine(hit) and self._caller is not None and self._caller.from_outside(hit)
 
     def _step(self, hit: Hit) -> str:
-        """Return the innermost step under way."""
+        """Return the innermost step under way.
+
+        The end of an inlined step is not seen: it is still under way only where it is on the stack.
+        """
         assert self._trace is not None
         stack = self._trace.stacks.get(hit.native_id) or [self._trace.root]
-        return stack[-1].name
+        if not stack[-1].inlined:
+            return stack[-1].name
+        thread = next((t for t in self._debugger.threads() if t.native_id == hit.native_id), None)
+        frames = self._debugger.frames(thread.debugger_id, _DEEPEST) if thread is not None else []
+        if not frames or len(frames) == _DEEPEST:
+            return stack[-1].name
+        names = {base_name(frame.function) for frame in frames if frame.function}
+        return next((run.name for run in reversed(stack) if not run.inlined or run.name in names), self._trace.root.name)
 
     def _lives_again(self, module: int) -> bool:
         """Tell whether another module was made at the address of a dead one."""
         try:
-            lives = self._word(module, _TYPE) == self._module_type and self._word(module, _REFCOUNT) > 0
+            lives = self._word(module, _TYPE) == self._module_type and self._is_referred_to(module)
         except DebuggerError:
             return False
         if lives:
             self._dead.pop(module, None)
         return lives
+
+    def _is_referred_to(self, address: int) -> bool:
+        """Tell whether an object has a reference left. Raises DebuggerError."""
+        if not self._python().layout.has("object.refcnt_local"):
+            return self._word(address, _REFCOUNT) > 0
+        return bool(self._word(address, _OWN_COUNT) & 0xFFFFFFFF or self._word(address, _SHARED_COUNT) >> 2)
 
     def _being_freed(self, hit: Hit, scene: Scene, module: int) -> bool:
         """Tell whether the call comes from the deallocation of this very module (its ``m_free``)."""

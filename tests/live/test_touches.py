@@ -15,7 +15,16 @@ from tests.support.interpreters import Interpreter
 
 pytestmark = [pytest.mark.live, pytest.mark.wide]
 
-LATE = "_Py_Dealloc was called after {root} had returned"
+LATE = "{drop} was called after {root} had returned"
+
+
+def drop(python: Interpreter) -> str:
+    """What the destructor's Py_DECREF calls; without a GIL, for an object that belongs to no thread any more."""
+    return "_Py_DecRefShared" if python.free_threaded else "_Py_Dealloc"
+
+
+def late_touch(python: Interpreter) -> str:
+    return LATE.format(drop=drop(python), root=root(python))
 
 
 def root(python: Interpreter) -> str:
@@ -32,8 +41,8 @@ def debug(python: Interpreter, commands: List[str], name: str = "late-cpp-static
 def test_the_debugger_stops_at_a_touch(python: Interpreter) -> None:
     done = debug(python, ["set pyfin stop-on-touch on", "pyfin start", "continue", "echo STACK\\n", "bt 6", "kill"])
     before, _, after = done.stdout.partition("STACK\n")
-    assert f"error: {LATE.format(root=root(python))}" in before
-    assert after.startswith("#0 ") and "_Py_Dealloc" in after.splitlines()[0]
+    assert f"error: {late_touch(python)}" in before
+    assert after.startswith("#0 ") and drop(python) in after.splitlines()[0]
     assert "Owned::~Owned" in after  # it stands in the call itself, under the code that is to blame
 
 
@@ -57,11 +66,11 @@ def test_touches_are_listed_from_whenever_the_user_asks(python: Interpreter, beg
     first = {"before": "Finalization has not begun; from now on touches are noticed."}
     assert first.get(begun, "Nothing was touched after its end.") in said.partition("TOUCHES")[0], done.output
     text = said.partition("TOUCHES\n")[2].partition("JSON\n")[0]
-    assert LATE.format(root=root(python)) in " ".join(text.split())
+    assert late_touch(python) in " ".join(text.split())
     found = json.loads(said.partition("JSON\n")[2].partition("OVER")[0])
     late = [f for f in found if f["severity"] != "note"]
     assert [(f["kind"], f["severity"], f["function"], f["after_step"], f["culprit"]["function"]) for f in late] == [
-        ("touch-after-finalize", "error", "_Py_Dealloc", root(python), "Owned::~Owned"),
+        ("touch-after-finalize", "error", drop(python), root(python), "Owned::~Owned"),
     ]
     assert re.search(r"registry[^/]*\.so$", late[0]["culprit"]["library"])
 
