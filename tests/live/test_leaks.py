@@ -60,6 +60,8 @@ def told(found: Dict[str, Any]) -> List[Group]:
         owner = Path(group["owner"]).name.split(".")[0] if group["owner"] else None
         holder = group["holders"][0]["words"] if group["holders"] else ""
         holder = holder[holder.find("to which") :] if "to which" in holder else holder
+        if group["kind"] == "lost":
+            holder = ""  # a word that may be left over
         culprit = suspect["culprit"]["function"] if suspect else None
         groups.append((group["kind"], group["head"]["type"], owner, holder.split(".")[0], culprit))
     return groups

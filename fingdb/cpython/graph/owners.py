@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ...memory import BLOCK
@@ -43,10 +44,11 @@ class Heap:
             self.collected[interpreter] = found
             self.problems += found.problems
             self.partial = self.partial or found.partial
-        self.addresses = Sorted([int(a) for found in self.collected.values() for a in found.addresses])
+        self.addresses = Sorted(int(a) for found in self.collected.values() for a in found.addresses)
         self.referents = Referents(target)
-        self._blocks: Optional[Tuple[Sequence[int], Blocks]] = None
-        self._buffers: Optional[Tuple[Sorted, Dict[int, List[int]]]] = None
+        self._blocks: Optional[Blocks] = None
+        #: Where buffers begin, in order, and whose each is.
+        self._buffers: "Optional[Tuple[array[int], array[int]]]" = None
         self._arenas: Optional[List[Arena]] = None
         self._edges: Dict[int, Dict[int, List[Edge]]] = {}
 
@@ -95,9 +97,11 @@ class Heap:
         if above is not None and above - place <= _BEFORE:
             yield above
         starts, owners = self.buffers()
-        start = starts.at_or_below(place)
-        if start is not None:
-            yield from owners[start][:_MOST_AT_ONE_PLACE]
+        end = bisect_right(starts, place)
+        if end:
+            # Keys that many dicts share: a few of them will do.
+            first = bisect_left(starts, starts[end - 1])
+            yield from owners[first : min(end, first + _MOST_AT_ONE_PLACE)]
         yield from self.uncollected(place)
 
     def _covers(self, address: int, place: int) -> bool:
@@ -142,14 +146,12 @@ class Heap:
         if self._blocks is None:
             found = used_blocks(self.target)
             self.problems += found.problems
-            order = sorted(zip(map(int, found.starts), map(int, found.sizes)))
-            self._blocks = [start for start, _size in order], Blocks(
-                [start for start, _size in order], [size for _start, size in order], found.debug_header
-            )
-        starts, blocks = self._blocks
-        index = bisect_right(starts, place) - 1
-        if index >= 0 and place < starts[index] + blocks.sizes[index]:
-            return int(starts[index]) + blocks.debug_header
+            starts, sizes = _in_order(found.starts, found.sizes)
+            self._blocks = Blocks(starts, sizes, found.debug_header)
+        blocks = self._blocks
+        index = bisect_right(blocks.starts, place) - 1
+        if index >= 0 and place < blocks.starts[index] + blocks.sizes[index]:
+            return int(blocks.starts[index]) + blocks.debug_header
         return None
 
     def on_free_list(self, place: int) -> bool:
@@ -175,16 +177,22 @@ class Heap:
         return any(arena.start <= place < arena.end for arena in self._arenas)
 
     # -- buffers ------------------------------------------------------------------------------------
-    def buffers(self) -> Tuple[Sorted, Dict[int, List[int]]]:
-        """Return where objects keep what is not in their body, and whose it is."""
+    def buffers(self) -> "Tuple[array[int], array[int]]":
+        """Return where objects keep what is not in their body, in order, and whose each place is."""
         if self._buffers is None:
-            owners: Dict[int, List[int]] = {}
+            starts, owners = array("Q"), array("Q")
             for found in self.collected.values():
-                self._add_buffers(found, owners)
-            self._buffers = Sorted(owners), owners
+                self._add_buffers(found, starts, owners)
+            self._buffers = _in_order(starts, owners)
         return self._buffers
 
-    def _add_buffers(self, found: GcObjects, owners: Dict[int, List[int]]) -> None:
+    def buffer_below(self, place: int) -> int:
+        """Return where the last buffer begins that does not begin behind ``place``, 0 without one."""
+        starts = self.buffers()[0]
+        end = bisect_right(starts, place)
+        return starts[end - 1] if end else 0
+
+    def _add_buffers(self, found: GcObjects, starts: "array[int]", owners: "array[int]") -> None:
         plans: Dict[int, Tuple[Tuple[int, int], ...]] = {}
         words = _Words(self.target)
         for address, kind in zip(found.addresses, found.types):
@@ -196,7 +204,8 @@ class Heap:
                 if tag:
                     start = start + tag if start & 1 else 0
                 if start:
-                    owners.setdefault(start, []).append(int(address))
+                    starts.append(start)
+                    owners.append(int(address))
 
     def _pointers(self, kind: int) -> Tuple[Tuple[int, int], ...]:
         """Return (offset, what to add to a pointer that is marked by its lowest bit, 0: not marked) of buffers' pointers."""
@@ -244,3 +253,9 @@ class _Words:
 
 def _same(one: GcObjects, other: GcObjects) -> bool:
     return len(one) == len(other) and len(one) > 0 and one.addresses[0] == other.addresses[0]
+
+
+def _in_order(keys: Sequence[int], values: Sequence[int]) -> "Tuple[array[int], array[int]]":
+    """Return two parallel columns by the first."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return array("Q", (int(keys[i]) for i in order)), array("Q", (int(values[i]) for i in order))

@@ -45,6 +45,5 @@ def stale(heap: Heap, place: int) -> bool:
         return True
     if heap.on_free_list(place):
         return True
-    start = heap.buffers()[0].at_or_below(place)
     block = heap.block(place)
-    return block is not None and start is not None and start >= block
+    return block is not None and heap.buffer_below(place) >= block

@@ -7,8 +7,9 @@ addresses asked for, whoever wrote it. A word of an object is then looked up in 
 from __future__ import annotations
 
 import sys
+from array import array
 from bisect import bisect_left
-from typing import Any, Callable, Collection, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ...debugger.interface import Debugger, MemoryFault
 
@@ -122,10 +123,10 @@ def _numpy() -> Optional[Any]:
 
 
 class Sorted:
-    """Numbers in order, for questions about neighbours."""
+    """Numbers in order, for questions about neighbours. Kept as plain words: a heap has millions of them."""
 
-    def __init__(self, numbers: Collection[int]) -> None:
-        self.numbers: List[int] = sorted(numbers)
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self.numbers: "array[int]" = array("Q", sorted(numbers))
 
     def __contains__(self, number: int) -> bool:
         index = bisect_left(self.numbers, number)
