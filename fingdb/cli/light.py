@@ -20,10 +20,10 @@ FORMAT = 1
 
 
 class Start(NamedTuple):
-    """How to start gdb: its options, and whether it is to get the executable without symbols at first."""
+    """How to start gdb: its options, and whether all that a run needs to know of the build is in the cache."""
 
     options: List[str]
-    postponed: bool
+    known: bool
 
 
 def start_for(executable: str, stacks: bool = False) -> Start:
@@ -85,8 +85,7 @@ def _is_known(executable: str) -> bool:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         return False
     files = document.get("files")
-    # A name that does not print cannot be given to a command of gdb.
-    if not executable.isprintable() or document.get("executable") != executable or document.get("code") != _code_stamp():
+    if document.get("executable") != executable or document.get("code") != _code_stamp():
         return False
     if not isinstance(files, dict) or os.path.realpath(executable) not in files:
         return False

@@ -67,12 +67,10 @@ def run_traced(
     if leaks:
         request["leaks"] = True
     start = light.start_for(launch.elf, stacks=mode != "run")
-    postponed = start.postponed
     if family is not None:
-        request["follow"] = family.request()
-        postponed = False  # a child is another gdb's, and what this one knows of forks comes with symbols
-    if postponed:
-        request["executable"] = launch.elf
+        request["follow"] = family.request()  # what gdb tells of forks comes with symbols
+    elif launch.elf.isprintable():  # or it could not be given to a command of gdb
+        request.update(executable=launch.elf, known=start.known)
     started = time.monotonic()
     outcome = trace(gdb_path, launch, surroundings, environment, request, start.options, destination.prepare)
     elapsed = time.monotonic() - started
@@ -87,7 +85,7 @@ def run_traced(
         end = end._replace(found=True)
     if end.error:
         light.forget(launch.elf)
-    elif not start.postponed:
+    elif not start.known:
         light.remember(launch.elf)
     if timeout is not None and elapsed >= timeout and end.signal == "SIGKILL":
         return end._replace(error=f"the program did not end within {timeout:g} seconds and was killed")

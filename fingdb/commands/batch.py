@@ -42,7 +42,7 @@ class BatchCommand(Command):
             gc.freeze()  # what is imported by now stays: collections need not look at it again and again
             gc.set_threshold(20000, 20, 20)
             if job.get("executable"):
-                self.session.debugger.postpone_symbols(str(job["executable"]))
+                self._take(str(job["executable"]), bool(job.get("known")))
             document = _job(str(job.get("mode", "run")))(self.session, job)
         except DebuggerError as error:
             document = {"error": str(error)}
@@ -52,6 +52,16 @@ class BatchCommand(Command):
             document = {"error": f"fingdb failed: {type(error).__name__}: {error}"}
         finally:
             write_document(result, document)
+
+    def _take(self, executable: str, known: bool) -> None:
+        """Take the executable to run, without its symbols if all is ``known`` that they tell, or can be learned."""
+        from .learn import learn
+
+        debugger = self.session.debugger
+        if known or learn(debugger, executable):
+            debugger.postpone_symbols(executable)
+        else:
+            debugger.take(executable)
 
 
 def start_thread(thread: threading.Thread) -> None:

@@ -279,6 +279,9 @@ class FakeDebugger:
         """Raise DebuggerError."""
         raise DebuggerError("this debugger has no watchpoints")
 
+    def take(self, executable: str) -> None:
+        """Nothing to do: it is `info.executable`."""
+
     def postpone_symbols(self, executable: str) -> None:
         """Nothing to do: there are no symbols to read."""
 

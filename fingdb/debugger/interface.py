@@ -297,6 +297,9 @@ class Debugger(Protocol):
         """Return what is known of the signal that stopped or killed the target, None if there was none."""
 
     # -- control ------------------------------------------------------------------------------
+    def take(self, executable: str) -> None:
+        """Take an executable to run. Raises DebuggerError."""
+
     def postpone_symbols(self, executable: str) -> None:
         """Take an executable to run, and read symbols only when something asks for what they tell.
 

@@ -62,7 +62,9 @@ class _Body:
 class PlanReader:
     """Reads the plan of one module through a debugger that has it open."""
 
-    def __init__(self, debugger: Debugger, functions: Functions, bias: int) -> None:
+    def __init__(self, debugger: Debugger, functions: Functions, bias: int, thorough: bool = False) -> None:
+        """``thorough`` looks for inlined steps in every function, also in those that the catalogue calls leaves."""
+        self._thorough = thorough
         self._debugger = debugger
         self._functions = functions
         self._bias = bias
@@ -146,11 +148,13 @@ class PlanReader:
             return _Body([], [])
         ordered = in_execution_order(instructions, frozenset(a + self._bias for a in self._no_return))
         reader = _BodyReader(symbol.name, self._bias, ways_to(ordered))
+        row = catalogue.step_named(symbol.name)
+        leaf = row is not None and row.leaf and not self._thorough  # its debug information need not be read
         chain: Tuple[InlinedBlock, ...] = ()
         row_start, row_end = 0, 0
         order = 0
         for instruction in ordered:
-            if not row_start <= instruction.address < row_end:
+            if not leaf and not row_start <= instruction.address < row_end:
                 chain, row_start, row_end = self._inlined(instruction, base_name(symbol.name))
             callee = self._callee(instruction, ranges) or self._by_pointer(instruction, chain, symbol)
             reader.see(order, instruction, chain, callee)

@@ -37,6 +37,13 @@ class Postponed(RawMemory, Breakpoints):
         gdb.events.new_objfile.connect(self._process_noticed)
         gdb.events.clear_objfiles.connect(self._process_noticed)
 
+    def take(self, executable: str) -> None:
+        """Take an executable to run. Raises DebuggerError."""
+        try:
+            gdb.execute(f"file {quoted(executable)}", to_string=True)
+        except gdb.error as error:
+            raise DebuggerError(f"gdb cannot read {executable}: {error}") from None
+
     def postpone_symbols(self, executable: str) -> None:
         """Take an executable to run, without its symbols. Raises DebuggerError."""
         try:

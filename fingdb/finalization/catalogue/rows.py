@@ -34,6 +34,8 @@ class Step:
     #: True for a helper that each execution of its caller runs, hundreds of times in all: it is in the
     #: plan, but a walk does not stop in it.
     quiet: bool = False
+    #: True for a function whose source calls no other step in any version: none can be inlined into it.
+    leaf: bool = False
     #: The function is a place where finalization of something starts ("main", "subinterpreter", "after").
     root: Optional[str] = None
     #: Issue or document, as a URL.

@@ -67,12 +67,14 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyExc_ClearExceptionGroupType",
         names=("_PyExc_ClearExceptionGroupType",),
+        leaf=True,
         since=(3, 11),
         gone="the type ExceptionGroup is released",
     ),
     Step(
         key="_Py_clear_generic_types",
         names=("_Py_clear_generic_types",),
+        leaf=True,
         since=(3, 12),
         gone="the types behind typing.TypeVar, ParamSpec and Generic are released",
     ),
@@ -80,6 +82,7 @@ STEPS: Tuple[Step, ...] = (
         # 3.13 frees it before the interpreter is cleared, later versions after the types.
         key="_PyDtoa_Fini",
         names=("_PyDtoa_Fini",),
+        leaf=True,
         ends="float-repr",
         since=(3, 13),
         gone="the cached powers of five that repr() of a float uses are freed",
@@ -126,11 +129,13 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="PyConfig_Clear",
         names=("PyConfig_Clear",),
+        leaf=True,
         gone="the interpreter's configuration is freed",
     ),
     Step(
         key="_PyCodec_Fini",
         names=("_PyCodec_Fini",),
+        leaf=True,
         ends="codecs",
         since=(3, 13),
         gone="codecs and their error handlers can no longer be looked up",
@@ -139,6 +144,7 @@ STEPS: Tuple[Step, ...] = (
         # In 3.9 part of finalize_interp_types; bpo-41796 moved the state into the interpreter.
         key="_PyAST_Fini",
         names=("_PyAST_Fini",),
+        leaf=True,
         ends="ast",
         since=(3, 9),
         gone="the types of the _ast module are released; compiling to an AST would make them again",
@@ -167,6 +173,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="atexit_cleanup",
         names=("atexit_cleanup",),
+        leaf=True,
         gone="registered atexit callbacks are dropped",
     ),
     Step(
@@ -186,6 +193,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PySys_ClearAuditHooks",
         names=("_PySys_ClearAuditHooks",),
+        leaf=True,
         ends="audit-hooks",
         gone="audit hooks added with PySys_AddAuditHook are no longer called",
     ),
@@ -199,17 +207,20 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_Py_HashRandomization_Fini",
         names=("_Py_HashRandomization_Fini",),
+        leaf=True,
         gone="the file descriptor of /dev/urandom is closed",
     ),
     Step(
         key="_PyArg_Fini",
         names=("_PyArg_Fini",),
+        leaf=True,
         ends="getargs",
         gone="the parsed formats of functions with keyword arguments are released",
     ),
     Step(
         key="_Py_ClearFileSystemEncoding",
         names=("_Py_ClearFileSystemEncoding",),
+        leaf=True,
         ends="filesystem-encoding",
         gone="the name of the file system encoding is freed",
     ),

@@ -47,6 +47,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyImport_FiniExternal",
         names=("_PyImport_FiniExternal",),
+        leaf=True,
         ends="import-external",
         since=(3, 12),
         gone="sys.path_hooks and sys.path_importer_cache are None: no more imports from files",
@@ -155,6 +156,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyTraceMalloc_Stop",
         names=("_PyTraceMalloc_Stop", "tracemalloc_stop"),
+        leaf=True,
         gone="allocations are no longer traced",
     ),
     Step(

@@ -69,6 +69,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_Py_qsbr_fini",
         names=("_Py_qsbr_fini",),
+        leaf=True,
         since=(3, 13),
         gone="the bookkeeping of memory that is freed late (QSBR) is gone",
     ),

@@ -53,6 +53,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="wait_for_thread_shutdown",
         names=("wait_for_thread_shutdown",),
+        leaf=True,
         begins=Phase.THREAD_SHUTDOWN,
         gone="non-daemon threads of the threading module are joined; nobody waits for one started later",
     ),
@@ -60,6 +61,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_Py_FinishPendingCalls",
         names=("_Py_FinishPendingCalls",),
+        leaf=True,
         begins=Phase.ATEXIT,
         gone="calls queued with Py_AddPendingCall were made; one queued later may never be",
     ),
@@ -82,6 +84,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyEval_StopTheWorldAll",
         names=("_PyEval_StopTheWorldAll",),
+        leaf=True,
         begins=Phase.DAEMON_THREADS,
         since=(3, 13),
         gone="in a free-threaded build every other thread is detached",

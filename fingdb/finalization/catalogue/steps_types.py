@@ -144,6 +144,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyCode_Fini",
         names=("_PyCode_Fini",),
+        leaf=True,
         since=(3, 13),
         gone="in a free-threaded build the interned constants of code objects are freed",
     ),
@@ -188,6 +189,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyBytes_Fini",
         names=("_PyBytes_Fini", "PyBytes_Fini"),
+        leaf=True,
         ends="bytes",
         until=(3, 10),
         gone="the empty bytes object and those of one character are released",
@@ -197,6 +199,7 @@ STEPS: Tuple[Step, ...] = (
         key="_PyLong_Fini",
         continues="PyLong_Fini",
         names=("_PyLong_Fini",),
+        leaf=True,
         ends="small-ints",
         since=(3, 9),
         until=(3, 10),
@@ -220,6 +223,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PySlice_Fini",
         names=("_PySlice_Fini", "PySlice_Fini"),
+        leaf=True,
         ends="slice-cache",
         until=(3, 12),
         gone="the cached slice object is freed",
@@ -236,6 +240,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyHamt_Fini",
         names=("_PyHamt_Fini",),
+        leaf=True,
         ends="contexts",
         until=(3, 11),
         gone="the empty mapping of contexts is released",
@@ -327,6 +332,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyFloat_ClearFreeList",
         names=("_PyFloat_ClearFreeList", "PyFloat_ClearFreeList"),
+        leaf=True,
         gone="the free list of floats is empty",
     ),
     Step(
@@ -344,26 +350,31 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyList_ClearFreeList",
         names=("_PyList_ClearFreeList", "PyList_ClearFreeList"),
+        leaf=True,
         gone="the free list of lists is empty",
     ),
     Step(
         key="_PyDict_ClearFreeList",
         names=("_PyDict_ClearFreeList", "PyDict_ClearFreeList"),
+        leaf=True,
         gone="the free lists of dicts and of their keys are empty",
     ),
     Step(
         key="_PyContext_ClearFreeList",
         names=("_PyContext_ClearFreeList", "PyContext_ClearFreeList"),
+        leaf=True,
         gone="the free list of contexts is empty",
     ),
     Step(
         key="_PyAsyncGen_ClearFreeLists",
         names=("_PyAsyncGen_ClearFreeLists", "PyAsyncGen_ClearFreeLists"),
+        leaf=True,
         gone="the free lists of asynchronous generators are empty",
     ),
     Step(
         key="_PyObjectStackChunk_ClearFreeList",
         names=("_PyObjectStackChunk_ClearFreeList",),
+        leaf=True,
         since=(3, 13),
         until=(3, 13),
         gone="the free list of the collector's stack chunks is empty",
@@ -371,6 +382,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PySlice_ClearFreeList",
         names=("_PySlice_ClearFreeList",),
+        leaf=True,
         since=(3, 13),
         gone="the cached slice object is freed",
     ),
@@ -414,6 +426,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyStaticCode_Fini",
         names=("_PyStaticCode_Fini", "_PyStaticCode_Dealloc"),
+        leaf=True,
         quiet=True,
         since=(3, 11),
         until=(3, 12),
