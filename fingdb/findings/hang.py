@@ -12,7 +12,7 @@ from .culprit import PROGRAM, RUNTIME, describe
 from .judgement import CERTAIN, LIKELY, POSSIBLE, Judgement
 from .routes import exit_route
 from .standing import Standing, finalizing_task
-from .waits import BUFFERED, GIL, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, Wait, Waits, chain
+from .waits import BUFFERED, GIL, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, WORLD, Wait, Waits, chain
 
 _LOCKS = (LOCK, RLOCK, MUTEX)
 
@@ -62,6 +62,8 @@ def _deadlock(
     kinds = {wait.kind for wait in cycle}
     if cycle and GIL in kinds:
         return _gil(case, standing, first, cycle)
+    if cycle and WORLD in kinds:
+        return _world(case, standing, cycle)
     streams = [wait for wait in walked if wait.kind == BUFFERED]
     if streams:
         return _buffered(case, standing, first, streams[-1])
@@ -90,6 +92,20 @@ def _gil(case: Case, standing: Standing, first: Task, cycle: List[Wait], confide
         f"{_who(culprit, keeper.task)} holds the GIL and waits for {keeper.what}, while {asker.task.name}"
         f"{_by(case, asker.task)} waits for the GIL, {_when(standing)}.",
         confidence, keeper.task, culprit, _circle(cycle), advice, references, "the GIL",
+    )
+
+
+def _world(case: Case, standing: Standing, cycle: List[Wait]) -> Judgement:
+    """Return the verdict where one thread stops the world and another, attached, waits for what the first one has."""
+    advice, references = counsel("gil-deadlock")
+    keeper = next((w for w in cycle if w.kind != WORLD), cycle[0])
+    culprit = _code(case, keeper.task)
+    stopper = next(w for w in cycle if w.kind == WORLD)
+    return Judgement(
+        "gil-deadlock",
+        f"{_who(culprit, keeper.task)} stays attached to the interpreter and waits for {keeper.what}, while "
+        f"{stopper.task.name}{_by(case, stopper.task)} waits for all other threads to stop, {_when(standing)}.",
+        CERTAIN, keeper.task, culprit, _circle(cycle), advice, references, "the stop of all threads",
     )
 
 

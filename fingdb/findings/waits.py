@@ -16,11 +16,15 @@ from .locks import Locks
 from .syscalls import SystemCall, system_call
 
 #: Kinds of waits.
-GIL, LOCK, RLOCK, BUFFERED, IMPORT, HEAD, MUTEX, JOIN, CONDITION, KERNEL, RUNS, SEMAPHORE = (
+GIL, LOCK, RLOCK, BUFFERED, IMPORT, HEAD, MUTEX, JOIN, CONDITION, KERNEL, RUNS, SEMAPHORE, WORLD = (
     "gil", "lock", "rlock", "buffered", "import", "head", "mutex", "join", "condition", "kernel", "runs", "semaphore",
+    "world",
 )  # fmt: skip
 
 _TAKE_GIL = ("take_gil",)
+#: Free-threaded builds: a thread that waits until the others have stopped, and one that was stopped.
+_STOP_WORLD = ("stop_the_world", "_PyEval_StopTheWorld", "_PyEval_StopTheWorldAll")
+_STOPPED = ("tstate_wait_attach",)
 _PYTHON_LOCK = (
     "PyThread_acquire_lock_timed", "PyThread_acquire_lock", "_PyMutex_LockTimed", "_PyMutex_LockSlow", "PyMutex_Lock",
     "PyEvent_WaitTimed", "PyEvent_Wait", "_PyParkingLot_Park", "_PySemaphore_Wait", "_PyRecursiveMutex_Lock",
@@ -63,6 +67,10 @@ _MEANINGS: Dict[Tuple[str, str], str] = {
 }
 #: glibc: `__owner` of pthread_mutex_t (a kernel thread id) lies behind the lock word and the count.
 _MUTEX_OWNER = 8
+
+
+def _is_attached(task: Task) -> bool:
+    return task.state is not None and task.state.state == "attached"
 
 
 @dataclass
@@ -123,8 +131,13 @@ class Waits:
     # -- one thread -------------------------------------------------------------------------------
     def _find(self, task: Task) -> Wait:
         call = system_call(self._case.debugger, task.native.debugger_id)
+        if call is not None and call.name == "sched_yield":
+            call = None  # it gives way to others, and goes on
         if task.calls(*_TAKE_GIL) is not None or (call is not None and self._is_gil(call)):
             return self._gil(task)
+        world = self._world(task)
+        if world is not None:
+            return world
         if call is None:
             return Wait(task, RUNS, "nothing: it runs") if not self._blocked(task) else self._by_name(task, None)
         if call.name != "futex":
@@ -197,6 +210,26 @@ class Waits:
             holder = None
         by = f", which {holder.name} holds" if holder is not None else ""
         return Wait(task, GIL, f"the GIL{by}", "", holder)
+
+    # -- the world, stopped -----------------------------------------------------------------------
+    def _world(self, task: Task) -> Optional[Wait]:
+        """Return the wait of a thread that stops the others, or was stopped by one; None if it is neither.
+
+        Mirrors stop_the_world() and tstate_wait_attach() in Python/pystate.c, of free-threaded builds.
+        """
+        stops = [i.stopped_world for i in self._case.interpreters if i.stopped_world is not None]
+        if task.calls(*_STOPPED) is not None:
+            by = next((self._case.by_state(stop.requester) for stop in stops if stop.requester), None)
+            holder = by if by is not task else None
+            who = f", which {holder.name} has stopped" if holder is not None else ""
+            return Wait(task, WORLD, f"the world to go on{who} (stop-the-world)", "", holder)
+        if task.calls(*_STOP_WORLD) is None or not any(not stop.stopped and stop.waits_for for stop in stops):
+            return None
+        running = [other for other in self._case.tasks() if other is not task and _is_attached(other)]
+        if not running:
+            return None
+        still = f"{running[0].name}, which stays attached" if len(running) == 1 else f"{len(running)} threads"
+        return Wait(task, WORLD, f"all other threads to stop (stop-the-world): {still}", "", running[0])
 
     def gil_holder(self) -> Optional[Task]:
         """Return the thread that holds the GIL, None if none does or it cannot be told."""

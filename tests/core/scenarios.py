@@ -85,6 +85,7 @@ SCENARIOS: Dict[str, Scenario] = {
         _hang("lock-self"),
         _hang("lock-never-released"),
         _extension("gil-deadlock", "bus.c", ends="hang"),
+        _extension("world-deadlock", "pool.c", ends="hang"),
         _extension("lock-dead-owner", "cache.c", ends="hang", settle=2.0),
         _hang("callback-loop"),
         _hang("callback-del-loop"),

@@ -171,6 +171,7 @@ EXPECTED: Dict[str, Expected] = {
         says=("no other thread",),
     ),
     "gil-deadlock": Expected("gil-deadlock", "atexit", _PENDING, "lock_bus", "bus."),
+    "world-deadlock": Expected("gil-deadlock", "atexit", _PENDING, "lock_pool", "pool."),
     # 3.8 lets the thread wait for the GIL, later versions end it: then nobody has the mutex any more.
     "lock-dead-owner": Expected(
         {"3.8": "gil-deadlock", "": "lock-deadlock"}, "module-teardown",
