@@ -19,6 +19,9 @@ from tabulate import tabulate
 
 from fingdb.cli.interpreters import Interpreter, find_interpreters
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_heap import measure  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 INIT = ROOT / "fingdb" / "init.py"
 GDB = ["gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off"]
@@ -202,6 +205,13 @@ def bench_core(python: Interpreter, pairs: int, cache: Path, filled: int) -> Lis
         return rows
 
 
+def bench_heap(python: Interpreter, cache: Path, kind: str, count: int) -> List[Row]:
+    """The histogram of a heap of so many objects."""
+    with tempfile.TemporaryDirectory(prefix="heap-", dir=cache) as directory:
+        found = measure(python.path, Path(directory) / "heap", cache, kind, count)
+    return [Row(python.label, what, Cost(*base), Cost(*ours), bar) for what, base, ours, bar in found]
+
+
 def bench_source(pairs: int, cache: Path) -> Tuple[Row, float]:
     """`source` of init.py: the row of whole gdb starts, and the milliseconds that gdb itself measures."""
     times = side_by_side(lambda: run(GDB, cache), lambda: run([*GDB, "-ex", f"source {INIT}"], cache), pairs)
@@ -224,7 +234,7 @@ def main() -> int:
     parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13", metavar="TEXT[,TEXT]",
                         help="interpreters by version or label (default: %(default)s); 'all' for all")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=7, help="how often each pair runs (default: %(default)s)")
-    only = ["known", "first", "compute", "check", "allocate", "core", "source"]
+    only = ["known", "first", "compute", "check", "allocate", "core", "heap", "source"]
     parser.add_argument("--only", choices=only, help="one measurement")
     parser.add_argument("--loops", type=int, default=60_000_000,
                         help="length of the computation (default: %(default)s, some seconds)")  # fmt: skip
@@ -246,6 +256,10 @@ def main() -> int:
             "check": lambda p: [bench_check(p, options.pairs, cache)],
             "allocate": lambda p: [bench_allocate(p, options.pairs, cache, options.loops)],
             "core": lambda p: [r for filled in (1 << 20, 1 << 30) for r in bench_core(p, options.pairs, cache, filled)],
+            "heap": lambda p: [
+                row for count in (1_000_000, 5_000_000) for kind in ("uniform", "mixed")
+                for row in bench_heap(p, cache, kind, count)
+            ],
         }
         for name, bench in benches.items():
             for python in pythons if options.only in (None, name) else ():

@@ -91,6 +91,15 @@ def _rows(
     return _together(found)
 
 
+def count_types(objects: GcObjects) -> Dict[int, Dict[int, int]]:
+    """Return how many objects there are of each type (its address) in each generation. Never raises."""
+    if hasattr(objects.types, "dtype"):
+        from .columns import tally
+
+        return tally(objects.types, objects.generations)[2]
+    return _tally(objects)
+
+
 def _named(target: PythonTarget, sizes: Sizes, type_: int, counts: Dict[int, int], bytes_: "int | None") -> TypeCount:
     try:
         name = qualified_name(target, type_)

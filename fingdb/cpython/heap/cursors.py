@@ -21,7 +21,7 @@ from .lists import GcList
 from .walk import FLAGS, header_size
 
 #: Words that are looked at, for a node to start from, in each row of memory; at most so many rows, of so many bytes.
-_ROW = 64
+_ROW = 32
 _ROWS = 12_000
 _SMALLEST, _LARGEST = 1 << 12, 1 << 22
 #: With fewer starting points a plain walk is as fast.

@@ -36,10 +36,11 @@ class Image:
     def __init__(self, flat: Words, extents: Sequence[Tuple[int, int, int]]) -> None:
         self.flat = flat
         self.extents = list(extents)
-        self._starts = np.array([start for start, _end, _at in self.extents], dtype=np.int64)
-        self._ends = np.array([end - _MARGIN for _start, end, _at in self.extents], dtype=np.int64)
+        # The first one holds what lies before all others: nothing.
+        self._starts = np.array([-1 << 63, *(start for start, _end, _at in self.extents)], dtype=np.int64)
+        self._ends = np.array([-1 << 63, *(end - _MARGIN for _start, end, _at in self.extents)], dtype=np.int64)
         # Address minus this is eight times the index.
-        self._shifts = np.array([start - 8 * at for start, _end, at in self.extents], dtype=np.int64)
+        self._shifts = np.array([0, *(start - 8 * at for start, _end, at in self.extents)], dtype=np.int64)
 
     @property
     def size(self) -> int:
@@ -53,7 +54,10 @@ class Image:
         """
         which = self._starts.searchsorted(addresses, "right") - 1
         index: Words = (addresses - self._shifts[which]) >> 3
-        known: Mask = (addresses < self._ends[which]) & (addresses & 7 == 0) & (which >= 0)
+        known: Mask = addresses < self._ends[which]
+        odd = addresses & 7
+        if odd.any():
+            known &= odd == 0
         if not known.all():
             index[~known] = 0
         self.fetch(index)

@@ -6,7 +6,7 @@ from array import array
 from typing import Dict, List, Sequence
 
 from ..target import PythonTarget
-from .engines import numpy_found
+from .engines import numpy_wanted
 from .lists import GcList, gc_lists
 from .pages import paged_objects
 from .records import GcObjects
@@ -24,7 +24,7 @@ def gc_objects(target: PythonTarget, interpreter: int) -> GcObjects:
     lists = gc_lists(target, interpreter, problems)
     if not lists:
         return GcObjects(array("Q"), array("Q"), array("B"), True, problems)
-    if numpy_found():
+    if numpy_wanted(target):
         from .together import numpy_objects
 
         found = numpy_objects(target, lists, problems)
