@@ -42,3 +42,12 @@ def gc_lists(target: PythonTarget, interpreter: int, problems: List[str]) -> Lis
     if permanent is not None:
         lists.append(GcList(permanent, PERMANENT))
     return lists
+
+
+def collecting(target: PythonTarget, interpreter: int) -> bool:
+    """Tell whether the collector of an interpreter is at work. Never raises."""
+    state = generations.state_of(target, interpreter)
+    try:
+        return state is not None and bool(generations.flags(target, state)[1])
+    except Unreadable:
+        return False

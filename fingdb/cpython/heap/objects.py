@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from typing import Dict, List, Sequence
+from dataclasses import replace
+from typing import Dict, List, Optional, Sequence
 
 from ..target import PythonTarget
 from .engines import numpy_wanted
-from .lists import GcList, gc_lists
+from .lists import GcList, collecting, gc_lists
 from .pages import paged_objects
 from .records import GcObjects
 from .walk import MOST_OBJECTS, header_size, walk_list
@@ -24,13 +25,17 @@ def gc_objects(target: PythonTarget, interpreter: int) -> GcObjects:
     lists = gc_lists(target, interpreter, problems)
     if not lists:
         return GcObjects(array("Q"), array("Q"), array("B"), True, problems)
+    found: Optional[GcObjects] = None
     if numpy_wanted(target):
         from .together import numpy_objects
 
         found = numpy_objects(target, lists, problems)
-        if found is not None:
-            return found
-    return plain_objects(target, lists, problems)
+    if found is None:
+        found = plain_objects(target, lists, problems)
+    if collecting(target, interpreter):
+        problems.append("the collector is at work: what it has set aside as garbage is in none of its lists")
+        found = replace(found, partial=True)
+    return found
 
 
 def plain_objects(target: PythonTarget, lists: Sequence[GcList], problems: List[str]) -> GcObjects:

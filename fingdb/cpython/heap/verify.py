@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Sequence
 
 from ...debugger.interface import Interrupted
-from .. import generations
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
-from .lists import GcList, gc_lists
+from .lists import GcList, collecting, gc_lists
 from .sizes import HAVE_GC
 from .typetest import TypeTest
 from .walk import FLAGS, MOST_OBJECTS, header_size, walk_list
@@ -64,10 +63,10 @@ def verify_lists(target: PythonTarget, interpreter: int) -> Verification:
     """Check the lists of an interpreter's collector. Never raises; Control-C gives what was checked so far."""
     found = Verification()
     lists = gc_lists(target, interpreter, found.notes)
-    collecting = _collecting(target, interpreter)
-    if collecting:
+    at_work = collecting(target, interpreter)
+    if at_work:
         found.notes.append("the collector is at work: back links and flags are its scratch space now and were not checked")
-    checker = _Checker(target, not collecting)
+    checker = _Checker(target, not at_work)
     total = 0
     for each in lists:
         check = ListCheck(each.name)
@@ -82,14 +81,6 @@ def verify_lists(target: PythonTarget, interpreter: int) -> Verification:
             break
         total += check.objects
     return found
-
-
-def _collecting(target: PythonTarget, interpreter: int) -> bool:
-    state = generations.state_of(target, interpreter)
-    try:
-        return state is not None and bool(generations.flags(target, state)[1])
-    except Unreadable:
-        return False
 
 
 class _Checker:
