@@ -19,6 +19,7 @@ PT_LOAD = 1
 STT_FUNC, STT_GNU_IFUNC = 2, 10
 DT_NEEDED, DT_RPATH, DT_RUNPATH = 1, 15, 29
 NT_GNU_BUILD_ID = 3
+R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT = 6, 7
 
 
 class ElfError(Exception):
@@ -290,6 +291,85 @@ class ElfFile:
             text = names[name : end if end >= 0 else len(names)].decode("utf-8", "replace")
             # Versioned names ("PyX@@VER") do not occur in CPython's own tables, "name@VER" in libc's.
             yield ElfSymbol(text, value, size, shndx != 0, info & 15 in (STT_FUNC, STT_GNU_IFUNC))
+
+    def unwind_ranges(self) -> List[Tuple[int, int]]:
+        """Return (address, size) of each stretch of code that .eh_frame_hdr lists, by address; empty without one.
+
+        These are the functions and their parts, whether they have a name or not: what unwinds the stack survives
+        stripping. Understands the table as GNU ld and lld write it (sorted, 32 bits relative to itself).
+        """
+        header = self.section(".eh_frame_hdr")
+        if header is None or not header.present or header.size < 12 or self._end != "<":
+            return []
+        version, _frame, count_encoding, table_encoding = self._unpack("BBBB", header.offset)
+        if (version, count_encoding, table_encoding) != (1, 0x03, 0x3B):
+            return []
+        (count,) = self._unpack("I", header.offset + 8)
+        count = min(count, (header.size - 12) // 8)
+        pairs = struct.iter_unpack("<ii", self._data[header.offset + 12 : header.offset + 12 + 8 * count])
+        found = []
+        for start, entry in pairs:
+            address, described = header.address + start, self.read(header.address + entry + 8, 8)
+            # A description: its length, its CIE, the address (relative), the size.
+            relative, size = struct.unpack("<iI", described) if len(described) == 8 else (0, 0)
+            if header.address + entry + 8 + relative == address:
+                found.append((address, size))
+        return found
+
+    def offset_slots(self) -> Dict[int, str]:
+        """Return address -> symbol of each slot of the global offset table that gets a symbol's address (x86-64)."""
+        slots: Dict[int, str] = {}
+        for section in self.sections:
+            if section.type != SHT_RELA or not section.present or not self.is_64 or section.link >= len(self.sections):
+                continue
+            table = self.sections[section.link]
+            if table.type != SHT_DYNSYM or table.link >= len(self.sections):
+                continue
+            strings = self.sections[table.link]
+            for at in range(section.offset, section.offset + section.size - 23, 24):
+                place, info, _addend = self._unpack("QQq", at)
+                if info & 0xFFFFFFFF in (R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT):
+                    (name,) = self._unpack("I", table.offset + 24 * (info >> 32))
+                    slots[place] = self._string(strings.offset, strings.size, name)
+        return slots
+
+    def linkage_stubs(self) -> Dict[int, str]:
+        """Return address -> name of the function of each stub of the procedure linkage table (x86-64)."""
+        slots = self.offset_slots()
+        stubs: Dict[int, str] = {}
+        for section in self.sections:
+            if section.name.startswith(".plt") and section.present:
+                code = self._data[section.offset : section.offset + section.size]
+                at = code.find(b"\xff\x25")  # jmp *SLOT(%rip)
+                while 0 <= at <= len(code) - 6:
+                    (distance,) = struct.unpack_from("<i", code, at + 2)
+                    name_of = slots.get(section.address + at + 6 + distance)
+                    if name_of:
+                        # Entries have 16 bytes (8 in .plt.got) and may begin with endbr64 or bnd.
+                        size = 8 if section.name == ".plt.got" and at % 16 in (0, 8) else 16
+                        stubs[section.address + at // size * size] = name_of
+                    at = code.find(b"\xff\x25", at + 1)
+        return stubs
+
+    def probes(self) -> List[Tuple[str, str, int]]:
+        """Return (provider, name, address) of each statically defined probe (.note.stapsdt, SystemTap's format)."""
+        base = self.section(".stapsdt.base")
+        notes = self.section_bytes(".note.stapsdt")
+        found: List[Tuple[str, str, int]] = []
+        at = 0
+        while self.is_64 and at + 12 <= len(notes):
+            namesz, descsz, _kind = struct.unpack_from(self._end + "III", notes, at)
+            start = at + 12 + (namesz + 3) // 4 * 4
+            described = notes[start : start + descsz]
+            at = start + (descsz + 3) // 4 * 4
+            if len(described) < 26:
+                continue
+            address, linked_base, _semaphore = struct.unpack_from(self._end + "QQQ", described)
+            words = described[24:].split(b"\0")
+            if len(words) >= 2:
+                moved = base.address - linked_base if base is not None else 0
+                found.append((words[0].decode("ascii", "replace"), words[1].decode("ascii", "replace"), address + moved))
+        return found
 
     def _dynamic(self) -> Iterator[Tuple[int, str]]:
         for section in self.sections:

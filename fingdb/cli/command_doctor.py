@@ -155,8 +155,15 @@ def _interpreter_checks(interpreters: List[Interpreter]) -> List[Optional[Check]
         if python.has_debug_info:
             checks.append(Check(subject, "ok", f"{python.path}, with debug information"))
         else:
-            checks.append(Check(subject, "gap", f"{python.path}, without debug information", mend_debug_info(python)))
+            checks.append(Check(subject, "gap", f"{python.path}, {_left_without(python)}", mend_debug_info(python)))
     return checks
+
+
+def _left_without(python: Interpreter) -> str:
+    """Return what works with an interpreter that has no debug information."""
+    if python.version >= (3, 13):
+        return "without debug information: steps with exported names, late calls, Python stacks"
+    return "without debug information: steps with exported names and late calls only"
 
 
 def mend_debug_info(python: Interpreter) -> str:

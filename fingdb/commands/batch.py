@@ -97,6 +97,8 @@ class Walk:
         self.timed_out = False
         self.build: Optional[PythonBuild] = None
         self.problem: Optional[str] = None
+        #: What is missing for want of debug information, in a sentence.
+        self.gap: Optional[str] = None
         #: Interpreters when finalization began or, later, when a fatal signal arrived.
         self.interpreters: List[Interpreter] = []
         self.signal: Optional[str] = None
@@ -126,11 +128,17 @@ class Walk:
 
     def _look(self, first: bool) -> None:
         from ..cpython.interpreter import read_interpreters
+        from ..cpython.target import NoLayout
+        from ..findings.sources import told_by
 
         try:
             python = self.session.python()
-            self.build = python.build
+            self.build, self.gap = python.build, python.gap
+            self.build.sources = told_by(self.build, self.session.tracer.runtime)
             self.interpreters = read_interpreters(python)
+        except NoLayout as error:
+            self.build, self.gap = error.build, str(error)
+            self.build.sources = told_by(self.build, self.session.tracer.runtime)
         except DebuggerError as error:
             if first:
                 self.problem = str(error)
@@ -213,7 +221,7 @@ class Walk:
 
     def _notes(self) -> List[str]:
         tracer = self.session.tracer
-        notes = []
+        notes = [self.gap] if self.gap else []
         if tracer.problem:
             notes.append(tracer.problem)
         if self.timed_out:

@@ -52,6 +52,9 @@ class GcCommand(Command):
         blocks = []
         for interpreter, seen in zip(found, earlier):
             if interpreter.gc is None:
+                blocks.append(
+                    f"without debug information it is not known where the collector of interpreter {interpreter.id} lies"
+                )
                 continue
             previous, since = (seen.gc, seen.where) if seen is not None else (None, None)
             types = None if options.all else options.types

@@ -36,7 +36,10 @@ class ModulesCommand(Command):
                 blocks.append(f"interpreter {interpreter.id} has no sys.modules (any more)")
                 continue
             style, width = self.session.style(), self.session.width()
-            blocks.append(render_modules(modules or [], style, width, interpreter.id, own))
+            if modules is None:
+                blocks.extend(own)
+                continue
+            blocks.append(render_modules(modules, style, width, interpreter.id, own))
         if options.json:
             print_json(self.session, {"interpreters": documents, "problems": problems})
             return

@@ -113,6 +113,8 @@ def _running(session: Session, target: Target, python: PythonTarget) -> Status:
     trace = under_way[-1] if under_way else None
     state = _state(runtime, interpreters, trace)
     status = Status(state, target, python.build, runtime=runtime, interpreters=interpreters, notes=notes)
+    if python.gap:
+        notes.append(python.gap)
     for problem in runtime.problems:
         if problem not in notes:
             notes.append(problem)

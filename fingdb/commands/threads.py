@@ -38,7 +38,9 @@ class ThreadsCommand(Command):
         from ..report.summaries import render_threads
 
         style, width = self.session.style(), self.session.width()
-        self.session.print(render_threads(found, style, width, _FRAMES, others))
+        known = self.session.python().layout.source != "exported-functions"
+        none = "no Python frame" if known else "Python frames cannot be read without debug information"
+        self.session.print(render_threads(found, style, width, _FRAMES, others, none))
         print_problems(self.session, problems)
 
 

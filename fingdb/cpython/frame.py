@@ -40,6 +40,7 @@ class StackReader:
         self._code_types: Dict[int, bool] = {}
         layout = target.layout
         self._shims = {value for value in map(layout.enum, _SHIMS) if value is not None}
+        self._told = any(map(layout.has, ("thread.frame", "thread.current_frame", "thread.cframe")))
         self._old = layout.has("thread.frame")  # up to 3.10: chains of frame objects
         # From 3.14 on a frame ends with a stack pointer, and its code is a tagged reference.
         field = layout.field("iframe.code")
@@ -61,6 +62,8 @@ class StackReader:
         Up to 3.10 every frame is run by a loop of its own; since then a loop runs calls from Python to
         Python itself. The frame that a loop began with is marked (3.11), or followed by a shim.
         """
+        if not self._told:
+            return []  # no layout for it: the target's `gap` says so, once
         try:
             innermost = self._innermost(thread)
         except Unreadable as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from ..layout.getters import SOURCE as EXPORTED
 from ..model.report import Interpreter
 from . import quick, runtime, world
 from .gc import read_gc
@@ -50,7 +51,7 @@ def read_interpreter(
     interpreter.stopped_world = world.stopped_world(target, address)
     if threads:
         interpreter.threads = read_threads(target, address, stacks, problems)
-    if gc:
+    if gc and target.layout.source != EXPORTED:
         interpreter.gc = read_gc(target, address, objects)
     return interpreter
 

@@ -22,6 +22,9 @@ def read_modules(target: PythonTarget, interpreter: int, problems: List[str]) ->
     """
     found: List[Module] = []
     try:
+        if not target.layout.has("interp.modules"):
+            problems.append("without debug information it is not known where sys.modules lies")
+            return None
         modules = target.value("interp.modules", interpreter)
         if not modules:
             return None

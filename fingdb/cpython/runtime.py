@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Tuple
 
+from ..layout.getters import SOURCE as EXPORTED
 from ..model.report import RuntimeState
 from .target import PythonTarget, Unreadable
 
@@ -59,6 +60,8 @@ def gil_holder(target: PythonTarget, interpreter: int) -> Optional[int]:
     state is the holder. Mirrors take_gil and drop_gil in Python/ceval_gil.c.
     """
     try:
+        if target.layout.source == EXPORTED:
+            return target.value("runtime.current_thread", target.runtime) or None  # up to 3.11; its own flag is not told
         gil = gil_of(target, interpreter)
         if gil is None or target.value("gil.locked", gil) != 1:
             return None

@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from ..debugger.interface import Debugger, DebuggerError, MemoryFault, Module, TargetKind
 from ..elf import ElfError, ElfFile, open_elf
-from ..layout import debug_offsets
+from ..layout import debug_offsets, getters
 from ..layout import layout as layouts
 from ..layout.cache import Cache
 from ..layout.layout import Layout, from_debug_information
@@ -23,6 +23,14 @@ OLDEST = (3, 8)
 
 class NoPython(DebuggerError):
     """There is no CPython in the target that fingdb could read; the text is one sentence."""
+
+
+class NoLayout(NoPython):
+    """There is a CPython, and nothing tells where its structures have their members; ``build`` is what is known of it."""
+
+    def __init__(self, sentence: str, build: PythonBuild) -> None:
+        super().__init__(sentence)
+        self.build = build
 
 
 class Corrupt(DebuggerError):
@@ -51,6 +59,8 @@ class PythonTarget:
         self.module, self.facts = find_runtime(debugger)
         self.runtime = self.module.bias + self.facts.runtime
         self.memory = Memory(debugger)
+        #: What cannot be read for want of debug information, and what would help, in a sentence; None for a whole build.
+        self.gap: Optional[str] = None
         self.layout = self._find_layout()
         self._slots: Dict[str, Optional[Tuple[int, int, bool, int, int]]] = {}
         self.type_flags: Dict[int, int] = {}
@@ -95,6 +105,8 @@ class PythonTarget:
         """Return `value` where the build must have the field. Raises MemoryFault, or Corrupt if not."""
         found = self.value(name, address)
         if found is None:
+            if self.layout.source == getters.SOURCE:
+                raise Corrupt(f"without debug information it is not known where {name} lies")
             raise Corrupt(f"this build of CPython has no {name}")
         return found
 
@@ -122,18 +134,42 @@ class PythonTarget:
         if layout.usable:
             layouts.save(cache, layout)
             return layout
-        try:
-            return debug_offsets.layout_from(debug_offsets.read(self.memory, self.runtime))
-        except debug_offsets.BadOffsets as problem:
-            raise NoPython(self._without_layout(str(problem))) from None
+        return self._stripped_layout()
 
-    def _without_layout(self, problem: str) -> str:
-        path, text = self.module.path, self.facts.version
-        name = f"CPython {text}" if text else "this CPython"
-        hint = "install its debug information (Debian and Ubuntu: python3-dbg, Fedora: debuginfo-install python3)"
-        if self.version >= (3, 13):
-            return f"{path} ({name}) has no debug information and {problem}; {hint}"
-        return f"{path} ({name}) has no debug information, so its structures cannot be read; {hint}"
+    def _stripped_layout(self) -> Layout:
+        """Return the layout of a build without debug information. Raises NoLayout."""
+        try:
+            told = getters.members(open_elf(self.module.path), self.facts.runtime)
+        except ElfError:
+            told = {}
+        problem = ""
+        if self.version >= (3, 13) or not self.facts.version:
+            try:
+                layout = debug_offsets.layout_from(debug_offsets.read(self.memory, self.runtime))
+                getters.complete(layout, told)
+                self.gap = self._gap(
+                    "its structures are read with the table of offsets in _PyRuntime, which leaves out much"
+                )
+                return layout
+            except (debug_offsets.BadOffsets, getters.Contradiction) as error:
+                problem = f" and {error}"
+        least = getters.layout_from(told)
+        if least is not None:
+            self.gap = self._gap(
+                "only what its exported functions tell can be read: the runtime's flags, interpreters and thread "
+                "states, but no Python stacks, no modules and no objects", problem,
+            )
+            return least
+        build = PythonBuild(
+            self.facts.version or "unknown", self.facts.debug_build, self.facts.free_threaded, "none"
+        )
+        raise NoLayout(self._gap("its structures cannot be read", problem), build)
+
+    def _gap(self, what: str, problem: str = "") -> str:
+        name = f"CPython {self.facts.version}" if self.facts.version else "this CPython"
+        hint = "its debug information brings the rest (Debian and Ubuntu: python3-dbg, Fedora: debuginfo-install python3)"
+        path = os.path.normpath(self.module.path)
+        return f"{path} ({name}) has no debug information{problem}: {what}; {hint}, see `fingdb doctor`"
 
 
 # -- finding the runtime --------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
+from ..layout.getters import SOURCE as EXPORTED
 from ..model.report import Thread
 from . import runtime
 from .frame import DEEPEST, StackReader
 from .native import NativeIds
+from .owners import owners
 from .target import Corrupt, PythonTarget, Unreadable
 from .thread_list import thread_addresses
 from .threading_names import ThreadInfo, thread_infos
@@ -29,7 +31,11 @@ def read_threads(
     """
     reader = _ThreadReader(target, interpreter)
     found = []
-    for address in reversed(thread_addresses(target, interpreter, problems)):
+    stacks = stacks and any(map(target.layout.has, ("thread.frame", "thread.current_frame", "thread.cframe")))
+    addresses = thread_addresses(target, interpreter, problems)
+    if target.layout.source == EXPORTED:
+        reader.owners = owners(target, addresses)
+    for address in reversed(addresses):
         thread = reader.read(address)
         if stacks:
             thread.python_stack = reader.stacks.stack(address, thread.problems, deepest)
@@ -49,6 +55,8 @@ class _ThreadReader:
         self._native = {t.native_id: t.debugger_id for t in target.debugger.threads() if t.native_id > 0}
         self._selected = next((t.native_id for t in target.debugger.threads() if t.selected), 0)
         self._native_ids = NativeIds(target)
+        #: Thread state -> (thread identifier, kernel id) where the layout does not tell.
+        self.owners: Dict[int, Tuple[int, int]] = {}
 
     def read(self, address: int) -> Thread:
         """Return one thread. Never raises."""
@@ -64,11 +72,14 @@ class _ThreadReader:
 
     def _identify(self, thread: Thread) -> None:
         target = self._target
-        thread.thread_id = target.number("thread.thread_id", thread.address)
-        if target.layout.has("thread.native_thread_id"):
-            thread.native_id = target.number("thread.native_thread_id", thread.address)
-        elif thread.thread_id:
-            thread.native_id = self._native_ids.of(thread.thread_id)
+        if target.layout.source == EXPORTED:
+            thread.thread_id, thread.native_id = self.owners.get(thread.address, (0, 0))
+        else:
+            thread.thread_id = target.number("thread.thread_id", thread.address)
+            if target.layout.has("thread.native_thread_id"):
+                thread.native_id = target.number("thread.native_thread_id", thread.address)
+            elif thread.thread_id:
+                thread.native_id = self._native_ids.of(thread.thread_id)
         thread.debugger_id = self._native.get(thread.native_id)
         thread.current = thread.native_id != 0 and thread.native_id == self._selected
         info = self._infos.get(thread.thread_id)
@@ -79,6 +90,8 @@ class _ThreadReader:
         """Whether this thread finalizes the runtime or its interpreter. Raises Unreadable."""
         if self._finalizing == address:
             return True
+        if self._target.layout.source == EXPORTED:
+            return False  # which thread finalizes an interpreter is not told
         interpreter = self._target.value("thread.interp", address)
         if not interpreter:
             raise Corrupt("it belongs to no interpreter")

@@ -10,7 +10,7 @@ from ..model.plan import Plan, PlanStep
 from ..model.report import NativeFrame
 from . import catalogue
 from .functions import base_name
-from .position import behind, holding
+from .position import behind, holding, led_to
 from .runtime_module import NoPlan, RuntimeModule
 from .trace import DONE, StepRun, Trace
 
@@ -78,6 +78,7 @@ def _trace(
     stack = [run]
     returns = [outside[0].pc]
     newest: Optional[StepRun] = None
+    narrowed: Optional[Tuple[StepRun, List[PlanStep]]] = None
     for depth in range(len(frames) - 1, -1, -1):
         frame = frames[depth]
         # A caller's pc is behind its call instruction: step back into it.
@@ -105,8 +106,11 @@ def _trace(
                 continue
         node = base.node
         assert node is not None
-        done, _ = behind(plan, node.children, pc)
-        chain = holding(node.children, pc)
+        # Below a call of a function without a name only the steps that it leads to are in question.
+        steps = narrowed[1] if narrowed is not None and narrowed[0] is base else node.children
+        done, _ = behind(plan, steps, pc)
+        chain = holding(steps, pc)
+        narrowed = (base, led_to(plan, steps, pc) or steps)
         for step in done:
             if step not in chain:
                 base.children.append(_passed(step, base, trace))
@@ -155,7 +159,7 @@ def _way_to(
 
 
 def _is_body_of(plan: Plan, node: PlanStep, pc: int) -> bool:
-    containers = {child.container for child in node.children}
+    containers = {name for child in node.children for name in child.containers()}
     return any(start <= pc < end for c in containers for start, end, _ in plan.flow.get(c, ()))
 
 

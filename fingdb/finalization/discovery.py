@@ -17,7 +17,7 @@ from ..model.phase import Phase
 from ..model.plan import Plan, PlanStep
 from . import catalogue
 from .flow import NO_RETURN, in_execution_order, ways_to
-from .functions import Functions, base_name, is_cold
+from .functions import Functions, base_name, is_cold, is_unnamed
 from .step_order import alternatives, in_order_of_ways
 
 #: Steps inside steps are followed to this depth; CPython's nest to six.
@@ -117,7 +117,11 @@ class PlanReader:
                 row.key if row else None, found.order, also=found.also,
             )
             made.append(step)
-            if found.inlined:
+            if found.callee is not None and is_unnamed(found.callee.name):
+                made.pop()
+                further, phase = self._through(found, phase, depth, path)
+                made.extend(further)
+            elif found.inlined:
                 step.children, phase = self._children(found.children, phase, depth, path)
             elif row is not None and row.root is not None:
                 pass  # the end of another interpreter is a plan of its own
@@ -125,6 +129,17 @@ class PlanReader:
                 inner = self._body(found.callee).steps
                 step.children, phase = self._children(inner, phase, depth + 1, (*path, found.callee.name))
         return made, phase
+
+    def _through(
+        self, found: _Found, phase: Phase, depth: int, path: Tuple[str, ...]
+    ) -> Tuple[List[PlanStep], Phase]:
+        """Return the steps that a function without a name leads to, in place of the call of it."""
+        if found.callee is None or found.callee.name in path or len(path) > 2 * MAX_DEPTH:
+            return [], phase
+        steps, phase = self._children(self._body(found.callee).steps, phase, depth, (*path, found.callee.name))
+        for step in steps:
+            step.through[:0] = [(found.container, start, end) for start, end in found.sites]
+        return steps, phase
 
     # -- one function ---------------------------------------------------------------------------
     def _body(self, symbol: ElfSymbol) -> _Body:
@@ -189,9 +204,9 @@ class PlanReader:
             symbol = self._functions.starting_at(target)
         else:
             return None
-        if symbol is None or is_cold(symbol.name) or not catalogue.is_step(base_name(symbol.name)):
+        if symbol is None or is_cold(symbol.name):
             return None
-        return symbol
+        return symbol if is_unnamed(symbol.name) or catalogue.is_step(base_name(symbol.name)) else None
 
 
     def _by_pointer(

@@ -18,6 +18,11 @@ def is_cold(symbol: str) -> bool:
     return ".cold" in symbol
 
 
+def is_unnamed(symbol: str) -> bool:
+    """Tell whether a name stands for a function that has none: its address takes the place."""
+    return symbol.startswith("0x")
+
+
 class Functions:
     """Function symbols of a module; addresses are the ELF file's own."""
 
@@ -47,6 +52,10 @@ class Functions:
             except ElfError:
                 continue
         return cls(symbols)
+
+    def all(self) -> Iterable[ElfSymbol]:
+        """Return all symbols, aliases included."""
+        return self._by_name.values()
 
     def named(self, name: str) -> Optional[ElfSymbol]:
         """Return the symbol of exactly that name, None if there is none."""

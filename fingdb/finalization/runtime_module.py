@@ -6,10 +6,11 @@ from typing import List, Optional, Tuple
 
 from ..debugger.interface import Debugger, Module
 from ..elf import ElfError, library_of, open_elf
-from ..model.plan import Plan
+from ..model.plan import SOURCES, Plan
 from . import catalogue, plan_cache
 from .discovery import NoPlan, PlanReader
 from .functions import Functions, base_name
+from .unnamed import unnamed_functions
 
 
 def defines_runtime(path: str) -> bool:
@@ -48,7 +49,14 @@ class RuntimeModule:
         """The symbol table, read at first use."""
         if self._functions is None:
             self._functions = Functions.of_files(self.module.symbol_files)
+            if self.source == SOURCES[0]:
+                self._functions = Functions((*self._functions.all(), *unnamed_functions(self.module.path)))
         return self._functions
+
+    @property
+    def source(self) -> str:
+        """What the files tell of the functions: one of `SOURCES`."""
+        return plan_cache.source_of(self.module)
 
     def plan(self) -> Plan:
         """Return the plan: kept from an earlier run of this build, or read from its code. Raises NoPlan."""
@@ -57,6 +65,7 @@ class RuntimeModule:
         if self._plan is None:
             reader = PlanReader(self._debugger, self.functions, self.bias)
             self._plan = reader.read(self.module.path, self.module.build_id)
+            self._plan.source = self.source
             plan_cache.store(self.module, self._plan)
         return self._plan
 
@@ -65,6 +74,12 @@ class RuntimeModule:
         kinds = catalogue.roots()
         if self._plan is None:
             self._plan = plan_cache.load(self.module)
+        if self._plan is None and self.source == SOURCES[0]:
+            # Which of a wrapper and the nameless function behind it has the steps only the plan tells.
+            try:
+                self.plan()
+            except NoPlan:
+                pass
         if self._plan is not None:
             found = [(r.address, r.name) for r in self._plan.roots]
         else:

@@ -14,7 +14,7 @@ from typing import Callable, Dict, List, Optional, Protocol, Set, Tuple
 
 from ..debugger.interface import Breakpoint, Debugger, DebuggerError, ExitEvent, Hit
 from ..model.phase import Phase
-from ..model.plan import Plan, PlanStep
+from ..model.plan import SOURCES, Plan, PlanStep
 from . import catalogue
 from .adopt import adopt
 from .goals import Breaks, Goal, Stop
@@ -306,6 +306,8 @@ class Tracer:
         row = catalogue.step_named(name)
         run, new_phase = self._begin(trace, stack, node, hit, False, name)
         run.return_to = call_end
+        if self._names_are_few() and call_end is not None:
+            self.watch_return_to(call_end)  # the next step may lie deeper on the stack without being inside
         if row is not None and row.repeats:
             self._stop_counting(trace, run, hit.address)
         elif call_end is not None and (self.ends or node is None or _has_steps(node)):
@@ -346,14 +348,32 @@ class Tracer:
         wanted = {id(node) for node in candidates}
         ways = self._ways_in(base.node)
         found = [index for index, way in enumerate(ways) if id(way[-1]) in wanted]
-        for index in found:
-            if call_end is not None and any(end + self.runtime.bias == call_end for _, end in ways[index][-1].sites):
-                return ways[index]
+        bias = self.runtime.bias
+        called = [
+            index for index in found
+            if call_end is not None and any(end + bias == call_end for _, end in ways[index][-1].sites)
+        ]
+        if len(called) == 1:
+            return ways[called[0]]
+        if not called and self._names_are_few() and not self._is_tail_call(base, call_end):
+            return None  # a function without a name between them, which is no part of finalization
+        found = called or found  # a function without a name may have several callers
         if len(found) > 1:
             begun = {id(run.node) for run in _own_steps(base)}
             behind = max((index for index, way in enumerate(ways) if id(way[-1]) in begun), default=-1)
             found = [index for index in found if index >= behind] or found
         return ways[found[0]] if found else None
+
+    def _names_are_few(self) -> bool:
+        plan = self.plan()
+        return plan is not None and plan.source == SOURCES[0]
+
+    def _is_tail_call(self, base: StepRun, call_end: Optional[int]) -> bool:
+        """Tell whether a function jumped to the step: then it returns to where that function was called."""
+        if self.runtime is None or base.node is None or call_end is None or call_end == base.return_to:
+            return True
+        calls = (call for child in base.node.children for call in child.through)
+        return any(end + self.runtime.bias == call_end for _name, _start, end in calls)
 
     def _ways_in(self, node: PlanStep) -> List[List[PlanStep]]:
         found = self._ways.get(id(node))

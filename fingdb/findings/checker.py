@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
+from ..cpython.runtime import flags
 from ..cpython.target import PythonTarget
 from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
 from ..finalization import catalogue
@@ -18,6 +19,7 @@ from ..finalization.runtime_module import RuntimeModule
 from ..finalization.trace import DONE, StepRun, Trace
 from ..finalization.tracer import Tracer
 from ..model.phase import Phase
+from ..model.plan import SOURCES
 from ..model.report import Finding
 from . import advice
 from .culprit import RUNTIME, STDLIB
@@ -51,6 +53,11 @@ class Checker:
         #: Called with each finding that is new; answers whether the debugger should stop there.
         self.on_finding: Callable[[Finding], bool] = lambda _finding: False
         self._debugger = debugger
+        self._python = python
+        #: Whether a thread that asks for the GIL is late only if the finalizing flag is set by then.
+        self._ask_flag = False
+        #: Threads that asked for the GIL too late, by native id.
+        self._asked: Set[int] = set()
         self._tracer = tracer
         self._ledger = Ledger()
         self._sentinels = Sentinels(debugger)
@@ -108,9 +115,25 @@ class Checker:
         if runtime is None or subsystem is None or self._ledger.end_of(DAEMON_THREADS) is not None:
             return
         begun = run.phase.rank >= Phase.DAEMON_THREADS.rank and run.parent is trace.root
-        planned = trace.root.node.walk() if trace.root.node is not None else ()
-        if begun and not any(node.row in subsystem.ended_by for node in planned):
+        planned = list(trace.root.node.walk()) if trace.root.node is not None else []
+        if any(node.row in subsystem.ended_by for node in planned):
+            return
+        # Where few functions have names the first step in sight may come too late: each call asks for the flag itself.
+        few = run is trace.root and self._flag() is not None and runtime.plan().source == SOURCES[0]
+        if begun or few:
+            self._ask_flag = few
+            if few:
+                self._witness.remember_threads()
             self._arm(runtime, self._ledger.note(subsystem, trace, run))
+
+    def _flag(self) -> Optional[bool]:
+        """Return whether the finalizing flag is set, None if that cannot be read."""
+        try:
+            target = self._python()
+            finalizing = flags(target)[2]
+        except DebuggerError:
+            return None
+        return bool(finalizing) if finalizing is not None else None
 
     def closed(self, run: StepRun) -> None:
         """A step has returned: what it ended is gone."""
@@ -171,6 +194,8 @@ class Checker:
         self._places.clear()
         self._witness.forget()
         self._leaving = False
+        self._ask_flag = False
+        self._asked.clear()
         self._watches_all = False
         self._environ.before(trace.root.name)
         self._resources.before()
@@ -306,6 +331,11 @@ class Checker:
         trace = self._trace
         if trace is None or hit.pid != trace.pid or hit.native_id == trace.thread or self._once_more(hit):
             return False
+        if self._ask_flag and trace.ended is None and not self._flag():
+            return False
+        if name in THREAD_ENDS and hit.native_id in self._asked:
+            return False  # that is what became of it
+        self._asked.add(hit.native_id)
         scene = self._witness.look(hit)
         if self._nested(scene):
             self._looked(hit, None)
@@ -356,13 +386,16 @@ class Checker:
     def _late_thread_finding(self, hit: Hit, name: str, ended: Ended, scene: Scene, trace: Trace) -> Finding:
         asked = _first(scene, ended.subsystem.touched_by) or name
         over = trace.ended == "returned"
+        culprit = scene.blame.culprit
+        if scene.blame.origin == RUNTIME and not scene.python:
+            culprit = None  # some Python code, which nobody can read
         text, references = advice.late_thread(ended.subsystem.consequence or "", over)
         since = f"{trace.root.name} had returned" if over else "finalization had begun"
         return Finding(
             "late-thread",
             "error" if over else "warning",  # with no interpreter left the call itself crashes
             f"a thread asked for the GIL in {asked} after {since}",
-            asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step, scene.blame.culprit,
+            asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step or None, culprit,
             steps_since=trace.begun - ended.begun,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )

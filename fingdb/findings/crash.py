@@ -49,6 +49,8 @@ def judge_crash(case: Case, standing: Standing) -> Judgement:
 
 
 def _judge(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
+    if not standing.known:
+        return _unknown(case, standing, task, evidence, case.blame(task))
     if standing.phase is Phase.RUNNING:
         return _not_finalization(case, standing, task, evidence)
     found = _damage(case, standing, task, evidence)
@@ -459,6 +461,8 @@ def _signal(case: Case) -> str:
 
 
 def _after_words(standing: Standing) -> str:
+    if not standing.known:
+        return "and whether finalization had begun is not known"
     if standing.phase is Phase.AFTER_FINALIZE:
         return f"after {WHOLE} has returned"
     if standing.after_step is None:

@@ -111,7 +111,9 @@ def blame(
         if candidate.origin == STDLIB and (best is None or best.origin != STDLIB):
             best = Blame(candidate.culprit, STDLIB, candidate.level, candidate.python)
         elif candidate.origin == RUNTIME and best is None:
-            best = Blame(candidate.culprit, RUNTIME, candidate.level)
+            # A stripped runtime: the address of a function without a name tells nobody anything.
+            nameless = candidate.culprit.function.startswith("0x")
+            best = Blame(None if nameless else candidate.culprit, RUNTIME, candidate.level)
     if wrapper is not None:
         return Blame(wrapper.culprit, PROGRAM, wrapper.level)
     return best or Blame(None, RUNTIME)

@@ -110,7 +110,7 @@ def _inward(
 
 def _body(plan: Plan, step: PlanStep, bias: int) -> List[Tuple[int, int]]:
     """Return the address ranges of a step's own code."""
-    containers = {child.container for child in step.children}
+    containers = {name for child in step.children for name in child.containers()}
     return [(s + bias, e + bias) for c in containers for s, e, _order in plan.flow.get(c, ())]
 
 

@@ -6,16 +6,18 @@ import os
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from ..cpython.interpreter import read_interpreters
-from ..cpython.target import PythonTarget
+from ..cpython.target import NoLayout, PythonTarget
 from ..debugger.interface import Debugger, DebuggerError, Interrupted, TargetKind
 from ..finalization.runtime_module import RuntimeModule, find_runtime
 from ..model.phase import Phase
-from ..model.report import Report, Target
+from ..model.plan import SOURCES
+from ..model.report import PythonBuild, Report, Target
 from .case import Case
 from .crash import judge_crash
 from .hang import judge_hang
 from .judgement import POSSIBLE, Judgement
 from .soundness import temper
+from .sources import told_by
 from .standing import Standing, stand
 from .waits import Waits
 
@@ -32,8 +34,10 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
     ``notes`` are sentences of the caller's for the report. Raises DebuggerError when there is no CPython at all
     in the target, Interrupted on Control-C, and nothing else: what cannot be read becomes a note.
     """
-    runtime, target, sentences = _find(debugger, python)
+    runtime, target, sentences, missing = _find(debugger, python)
     told: List[str] = [*notes, *sentences]
+    if target is not None and target.gap:
+        told.append(target.gap)
     interpreters = read_interpreters(target, stacks=False, gc=True, objects=False, problems=told) if target else []
     case = Case(debugger, target, runtime, interpreters)
     standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING, from_stack=False))
@@ -44,6 +48,8 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
         target.build if target is not None else None,
     )
     judgement = _guarded(case, "the verdict", lambda: _judge(case, standing), _no_verdict)
+    if _rests_on_names(case, judgement):
+        judgement.doubt()
     _guarded(case, "how sure that is", lambda: told.extend(temper(case, standing, judgement)), judgement.give_up)
     _add_stacks(case)
     orphans: List[Tuple[Dict[str, object], str]] = []
@@ -52,6 +58,10 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
         report.extra["threads_without_state"] = [thread for thread, _words in orphans]
         told.extend(words for _thread, words in orphans)
     report.extra["brief"] = "verdict"
+    if target is None and runtime is not None and missing is not None:
+        report.python = missing
+    if report.python is not None:
+        report.python.sources = told_by(report.python, runtime)
     report.steps = standing.steps
     report.interpreters = interpreters
     report.findings = [judgement.finding(standing)]
@@ -62,18 +72,21 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
 
 def _find(
     debugger: Debugger, python: Callable[[], PythonTarget]
-) -> Tuple[Optional[RuntimeModule], Optional[PythonTarget], List[str]]:
-    """Return the runtime's file and what reads it, or why it cannot be read. Raises DebuggerError without any."""
+) -> Tuple[Optional[RuntimeModule], Optional[PythonTarget], List[str], Optional[PythonBuild]]:
+    """Return the runtime's file and what reads it, or why it cannot be read and which build it is.
+
+    Raises DebuggerError without any.
+    """
     try:
         runtime = find_runtime(debugger)
     except DebuggerError:
         runtime = None
     try:
-        return runtime, python(), []
+        return runtime, python(), [], None
     except DebuggerError as error:
         if runtime is None:
             raise
-        return runtime, None, [str(error)]
+        return runtime, None, [str(error)], error.build if isinstance(error, NoLayout) else None
 
 
 def _guarded(case: Case, what: str, work: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:
@@ -87,6 +100,18 @@ def _guarded(case: Case, what: str, work: Callable[[], Answer], otherwise: Calla
             raise
         case.problems.append(f"{what} could not be told: {type(error).__name__}: {error}")
         return otherwise()
+
+
+#: Verdicts that hold good whatever names a build has: what they rest on are libc's frames and the signal.
+_PLAIN = ("late-exit-handler", "late-thread", "stack-overflow", "fatal-error", "not-finalization", "unknown")
+
+
+def _rests_on_names(case: Case, judgement: Judgement) -> bool:
+    """Tell whether a build without names may hide what would have led to another verdict."""
+    if case.runtime is None or case.runtime.source != SOURCES[0] or judgement.kind in _PLAIN:
+        return False
+    # Foreign code with a name is as good a culprit as ever where the heap itself was damaged.
+    return judgement.kind not in ("memory-corruption", "stale-module-state") or judgement.culprit is None
 
 
 def _no_verdict() -> Judgement:

@@ -41,7 +41,7 @@ def judge_hang(case: Case, standing: Standing) -> Judgement:
 def _judge(
     case: Case, standing: Standing, waits: Waits, first: Task, walked: List[Wait], cycle: List[Wait]
 ) -> Judgement:
-    if standing.phase is Phase.RUNNING:
+    if standing.phase is Phase.RUNNING and standing.known:
         return _while_running(case, standing, first, walked, cycle)
     found = _deadlock(case, standing, waits, first, walked, cycle)
     if found is not None:

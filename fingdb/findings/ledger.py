@@ -16,6 +16,7 @@ class Ended:
     """The end of a subsystem: the step that returned, and how many steps had begun by then."""
 
     subsystem: Subsystem
+    #: "" where no step was seen by then.
     step: str
     phase: Phase
     begun: int
@@ -48,7 +49,7 @@ class Ledger:
 
     def note(self, subsystem: Subsystem, trace: Trace, run: StepRun) -> Ended:
         """Note that a subsystem ended before ``run`` without a step of its own; return the entry."""
-        ended = Ended(subsystem, self.last_step or trace.root.name, run.phase, trace.begun)
+        ended = Ended(subsystem, self.last_step or "", run.phase, trace.begun)
         self._ended[subsystem.key] = ended
         return ended
 

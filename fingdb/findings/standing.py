@@ -17,11 +17,12 @@ from ..finalization.runtime_module import NoPlan
 from ..finalization.steps import step_states, what_ends
 from ..finalization.trace import DONE, RUNNING, UNKNOWN, StepRun, Trace
 from ..model.phase import PHASES, Phase
-from ..model.plan import PlanStep
+from ..model.plan import SOURCES, PlanStep
 from ..model.report import StepState
 from .case import Case, Task
 from .culprit import REPORTING
 from .deep import complete_stack
+from .late_calls import MAIN_PROGRAM
 
 #: What "after which step" says when the whole finalization is behind.
 WHOLE = "Py_FinalizeEx"
@@ -57,6 +58,8 @@ class Standing:
     notes: List[str] = field(default_factory=list)
     #: False when only the runtime's state tells the phase, no stack.
     from_stack: bool = True
+    #: False when nothing tells whether finalization has begun.
+    known: bool = True
     #: True when the runtime's state says otherwise.
     contradicted: bool = False
 
@@ -93,6 +96,15 @@ def stand(case: Case) -> Standing:
     if witness is not None and witness.finalizing and standing.whole and standing.kind == "main" and traces:
         # 3.8 sets the flag with a plain store, which is no step that a stack could show.
         standing.phase = Phase.DAEMON_THREADS
+    if witness is not None and traces and standing.kind == "main" and _names_are_few(case):
+        # Steps that nobody can see lie behind the last one that has a name: the phase is that or a later one.
+        standing.notes.append(
+            "steps whose functions have no names cannot be seen: others may have run since the last one that is told, "
+            "and the phase may be a later one"
+        )
+        later = [phase for phase in witness.phases if phase.rank > standing.phase.rank and phase is not Phase.AFTER_FINALIZE]
+        if later and standing.phase not in witness.phases:
+            standing.phase = min(later, key=lambda phase: phase.rank)
     if witness is not None and standing.phase not in witness.phases and standing.kind == "main":
         standing.contradicted = True
         standing.notes.append(
@@ -100,6 +112,11 @@ def stand(case: Case) -> Standing:
             f"{_words(witness.phases)}: one of the two is damaged, or the build is not the one that ran"
         )
     return standing
+
+
+def _names_are_few(case: Case) -> bool:
+    """Tell whether the plan has only those steps whose functions a stripped build exports."""
+    return case.runtime is not None and case.runtime.plan().source == SOURCES[0]
 
 
 # -- from the frames ------------------------------------------------------------------------------
@@ -201,6 +218,9 @@ def _witness(python: Optional[PythonTarget]) -> Optional[Witness]:
     if not finalizing:
         witness.phases = _EARLY | {Phase.DAEMON_THREADS}
         return witness
+    if not python.layout.has("interp.modules"):
+        witness.phases = _from(Phase.DAEMON_THREADS) - {Phase.AFTER_FINALIZE}
+        return witness
     left = module_count(python, interpreters[0])
     if left is None:
         # sys.modules is gone: from the end of module teardown on.
@@ -227,10 +247,17 @@ def _words(phases: FrozenSet[Phase]) -> str:
 def _from_state(case: Case, witness: Optional[Witness]) -> Standing:
     """Return where the process stands when no stack shows a finalization."""
     if witness is None:
-        standing = Standing(Phase.RUNNING, from_stack=False)
+        standing = Standing(Phase.RUNNING, from_stack=False, known=False)
         standing.notes.append("no stack shows a finalization, and the runtime's state cannot be read")
         return standing
     if witness.interpreters == 0 and witness.finalizing:
+        if _is_inside_nameless(case):
+            standing = Standing(min(witness.phases, key=lambda p: p.rank), from_stack=False)
+            standing.notes.append(
+                f"the interpreter is gone ({witness.words}), but a function without a name that the interpreter's main "
+                f"program called still runs: the phase is {_words(witness.phases)}, and which steps ran is not known"
+            )
+            return standing
         standing = Standing(Phase.AFTER_FINALIZE, after_step=WHOLE)
         standing.steps = _all_done(case)
         return standing
@@ -246,6 +273,17 @@ def _from_state(case: Case, witness: Optional[Witness]) -> Standing:
         f"the phase is {_words(witness.phases)}, and which steps ran is not known"
     )
     return standing
+
+
+def _is_inside_nameless(case: Case) -> bool:
+    """Tell whether the main program waits for a function without a name in the runtime, perhaps the one that finalizes."""
+    path = case.runtime.module.path if case.runtime is not None else ""
+    for task in case.tasks():
+        frames = [frame for frame in task.frames if not frame.inlined]
+        for inner, outer in zip(frames, frames[1:]):
+            if outer.function and base_name(outer.function) in MAIN_PROGRAM and inner.function is None and inner.library == path:
+                return True
+    return False
 
 
 def _all_done(case: Case) -> List[StepState]:

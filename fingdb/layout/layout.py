@@ -20,7 +20,7 @@ _LARGEST = 1 << 26
 
 @dataclasses.dataclass
 class Layout:
-    """Offsets of one build. ``source`` is ``dwarf`` or ``debug-offsets``."""
+    """Offsets of one build. ``source`` is ``dwarf``, ``debug-offsets`` or ``exported-functions`` (see `getters`)."""
 
     source: str
     fields: Dict[str, Optional[Field]] = dataclasses.field(default_factory=dict)

@@ -7,6 +7,10 @@ from typing import Iterator, List, Optional, Tuple
 
 from .phase import Phase
 
+#: What a plan may be made of, from the least to the best: the names of exported functions alone (a stripped file),
+#: a whole symbol table, debug information, which knows of inlined steps too.
+SOURCES: Tuple[str, ...] = ("exported-functions", "symbol-table", "debug-information")
+
 
 @dataclass
 class PlanStep:
@@ -35,6 +39,13 @@ class PlanStep:
     children: List["PlanStep"] = field(default_factory=list)
     #: Further first instructions of an inlined step: the compiler may lay a way into it beside `address`.
     also: List[int] = field(default_factory=list)
+    #: Calls of functions without a name that lead from the parent to the container, outermost first, each with its
+    #: function: (function, start, end). Empty but for a stripped build, whose functions have no names.
+    through: List[Tuple[str, int, int]] = field(default_factory=list)
+
+    def containers(self) -> List[str]:
+        """Return the functions whose code holds the step or a call that leads to it."""
+        return [*(name for name, _start, _end in self.through), self.container]
 
     def walk(self) -> Iterator["PlanStep"]:
         """Yield this step and all steps below it, in order of execution."""
@@ -56,6 +67,8 @@ class Plan:
     roots: List[PlanStep]
     #: container name -> list of (start, end, order): the order of execution of its instructions.
     flow: "dict[str, List[Tuple[int, int, int]]]" = field(default_factory=dict)
+    #: What told the steps, one of `SOURCES`.
+    source: str = "debug-information"
 
     def root(self, name: str) -> Optional[PlanStep]:
         """Return the tree that starts at function ``name``, None where there is none."""

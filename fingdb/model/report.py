@@ -31,6 +31,8 @@ class PythonBuild:
     debug_build: bool
     free_threaded: bool
     layout: str
+    #: For a build without debug information: where steps, structures and names came from, in words.
+    sources: List[str] = field(default_factory=list)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional
 
-from ..model.plan import Plan, PlanStep
+from ..model.plan import SOURCES, Plan, PlanStep
 from .escape import printable
 from .records import encode
 from .step_list import StepLine, step_lines
@@ -13,6 +13,9 @@ from .style import Style
 #: What tells a step's state ("done", "running", "pending", "unknown"), and what it ends, in words.
 StateOf = Callable[[PlanStep], str]
 EndsOf = Callable[[PlanStep], Optional[str]]
+
+
+_SOURCES = {SOURCES[0]: "those of exported functions only", SOURCES[1]: "without the inlined ones"}
 
 
 def _no_state(_step: PlanStep) -> str:
@@ -55,6 +58,8 @@ def render_plan(
     total = sum(1 for _ in plan.walk())
     unknown = sum(1 for step in plan.walk() if step.row is None)
     summary = f"{total} steps in {printable(plan.module)}" if total else "no finalization step was found"
+    if total and plan.source != SOURCES[-1]:
+        summary += f", {_SOURCES[plan.source]}: the build has no debug information"
     if unknown:
         summary += f", {unknown} of them not in the catalogue"
     blocks.append(style.dim(summary))
@@ -81,4 +86,5 @@ def plan_to_dict(
             "children": [step_data(child) for child in step.children],
         }
 
-    return {"module": plan.module, "build_id": plan.build_id, "roots": [step_data(r) for r in plan.roots]}
+    head = {"module": plan.module, "build_id": plan.build_id, "source": plan.source}
+    return {**head, "roots": [step_data(r) for r in plan.roots]}

@@ -9,7 +9,7 @@ from ..model.status import PhaseProgress, Status
 from .escape import printable
 from .lines import DOT, join_wrapped, paragraph, thread_name
 from .style import Style
-from .text_report import build_label, interpreter_words, target_words
+from .text_report import build_label, interpreter_words, layout_words, target_words
 from .width import display_width, pad
 from .world import gil_words, stop_lines
 
@@ -31,8 +31,7 @@ _MAX_HOLDERS = 3
 def _layout(python: Optional[PythonBuild]) -> str:
     if python is None:
         return ""
-    source = {"dwarf": "layout from debug information", "debug-offsets": "layout from _Py_DebugOffsets"}
-    return source.get(python.layout, printable(python.layout))
+    return layout_words(python.layout)
 
 
 def _phases(phases: List[PhaseProgress], style: Style, room: int) -> List[str]:
@@ -84,7 +83,7 @@ def _interpreter_lines(interpreters: List[Interpreter], room: int) -> List[str]:
     return lines
 
 
-def _gil(interpreters: List[Interpreter], runtime: Optional[RuntimeState]) -> str:
+def _gil(interpreters: List[Interpreter], runtime: Optional[RuntimeState], layout: str) -> str:
     free = gil_words(interpreters)
     if free:
         return free
@@ -94,6 +93,8 @@ def _gil(interpreters: List[Interpreter], runtime: Optional[RuntimeState]) -> st
         return ", ".join(names) + (" …" if len(holders) > _MAX_HOLDERS else "")
     if runtime is not None and runtime.gil_holder:
         return f"thread state {runtime.gil_holder:#x}"
+    if layout == "exported-functions":
+        return ""  # no function tells
     return "nobody" if any(i.threads for i in interpreters) else ""
 
 
@@ -117,7 +118,7 @@ def render_status(status: Status, style: Style, width: int) -> str:
     rows.append(("step", [_step(status, style, room)] if status.step else []))
     row("next", [printable(status.following or "")])
     row("runtime", _runtime(status.runtime, status.interpreters))
-    row("GIL", [_gil(status.interpreters, status.runtime)])
+    row("GIL", [_gil(status.interpreters, status.runtime, status.python.layout if status.python else "")])
     row("stopped", list(dict.fromkeys(w for i in status.interpreters for w in stop_lines(i, status.interpreters))))
     name = "interpreters" if len(status.interpreters) > 1 else "interpreter"
     rows.append((name, _interpreter_lines(status.interpreters, room)))

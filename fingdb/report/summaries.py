@@ -90,7 +90,7 @@ def _thread_table(threads: Sequence[Thread], style: Style, width: int) -> str:
     return table(columns, rows, style, width)
 
 
-def _thread_stack(thread: Thread, style: Style, width: int, limit: Optional[int]) -> List[str]:
+def _thread_stack(thread: Thread, style: Style, width: int, limit: Optional[int], none: str) -> List[str]:
     title = style.strong(thread_name(thread))
     if thread.debugger_id is not None:
         title += style.dim(f"  gdb thread {thread.debugger_id}")
@@ -100,7 +100,7 @@ def _thread_stack(thread: Thread, style: Style, width: int, limit: Optional[int]
     if thread.python_stack:
         lines += python_stack(thread.python_stack, style, width, 2, limit)
     else:
-        lines.append("  " + style.dim("no Python frame"))
+        lines.append("  " + style.dim(none))
     return lines + ["  " + line for line in _problems(thread.problems, style, width - 2 if width else 0)]
 
 
@@ -133,11 +133,12 @@ def render_threads(
     width: int,
     limit: Optional[int] = None,
     others: Sequence[Thread] = (),
+    none: str = "no Python frame",
 ) -> str:
     """Return each interpreter's threads: the table, then their stacks, innermost frame first.
 
     ``limit`` bounds the Python frames shown of each thread; ``others`` are native threads without a
-    thread state. Raises MissingTabulate.
+    thread state; ``none`` is what stands where there is no Python stack. Raises MissingTabulate.
     """
     blocks = []
     for interpreter in interpreters:
@@ -152,7 +153,7 @@ def render_threads(
         for sentence in world_lines(interpreter, interpreters):
             lines += paragraph(sentence, style, width, 0, "dim")
         for thread in interpreter.threads:
-            lines += _thread_stack(thread, style, width, limit)
+            lines += _thread_stack(thread, style, width, limit, none)
         lines += _problems(interpreter.problems, style, width)
         blocks.append("\n".join(lines))
     if not blocks:

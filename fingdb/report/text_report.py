@@ -31,6 +31,17 @@ def build_label(python: Optional[PythonBuild]) -> str:
     return label
 
 
+def layout_words(source: str) -> str:
+    """Return in words where the offsets of structures came from."""
+    known = {
+        "dwarf": "layout from debug information",
+        "debug-offsets": "layout from _Py_DebugOffsets",
+        "exported-functions": "layout from exported functions",
+        "none": "no layout",
+    }
+    return known.get(source, printable(source))
+
+
 def target_words(target: Target, alive: bool = False) -> List[str]:
     """Return which process or core it is, and how it ended (or stopped, when it is ``alive``)."""
     parts = []
@@ -225,6 +236,8 @@ def render(report: Report, styling: bool, width: int) -> str:
     if report.steps:
         summary += DOT + _tally(report.steps)
     lines.append(summary)
+    if report.python is not None and report.python.sources:
+        lines.append(style.dim(DOT.join(printable(words) for words in report.python.sources)))
     # What matters in a check or a post-mortem is the finding; all steps are in the JSON document.
     brief = report.extra.get("brief")
     if report.steps and brief:

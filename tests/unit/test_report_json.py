@@ -84,7 +84,7 @@ def test_the_keys_of_the_contract() -> None:
         "exit_code": 1,
     }
     assert document["python"] == {
-        "version": "3.11.7", "debug_build": True, "free_threaded": True, "layout": "dwarf",
+        "version": "3.11.7", "debug_build": True, "free_threaded": True, "layout": "dwarf", "sources": [],
     }
     assert {"name", "phase", "state", "parent", "interpreter"} <= set(document["steps"][0])
     thread = document["interpreters"][0]["threads"][0]

@@ -20,7 +20,8 @@ class Step:
     key: str
     #: Every name the step has had, newest first; the key is among them.
     names: Tuple[str, ...]
-    #: The phase that begins with this step; None when it belongs to whatever phase is running.
+    #: The phase that has begun at the latest with this step (a stripped build does not show what comes before it);
+    #: None when it belongs to whatever phase is running.
     begins: Optional[Phase] = None
     #: Key of the subsystem that is gone when the step has returned (see `subsystems`).
     ends: Optional[str] = None

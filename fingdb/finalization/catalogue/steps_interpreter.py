@@ -129,6 +129,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="PyConfig_Clear",
         names=("PyConfig_Clear",),
+        begins=Phase.INTERPRETER_CLEAR,
         leaf=True,
         gone="the interpreter's configuration is freed",
     ),

@@ -12,6 +12,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="PyGC_Collect",
         names=("PyGC_Collect",),
+        begins=Phase.DAEMON_THREADS,
         gone="unreachable reference cycles are collected, their finalizers and callbacks have run",
     ),
     Step(
@@ -99,12 +100,14 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyModule_Clear",
         names=("_PyModule_Clear",),
+        begins=Phase.MODULE_TEARDOWN,
         repeats=True,
         gone="the globals of the module are None",
     ),
     Step(
         key="_PyModule_ClearDict",
         names=("_PyModule_ClearDict",),
+        begins=Phase.MODULE_TEARDOWN,
         repeats=True,
         gone="the names in the dict are None",
     ),

@@ -1,0 +1,210 @@
+"""Builds without debug information: what is told by exported functions, the unwinding table, probes and `_Py_DebugOffsets`.
+
+The interpreters are those of this machine, really stripped. The truth is what the same build tells with its debug
+information, and what the programs themselves say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import pytest
+
+from fingdb.elf import open_elf
+from fingdb.finalization.catalogue import is_step
+from fingdb.layout import getters
+from fingdb.layout.cache import Cache
+from tests.live.check_scenarios import PROGRAMS
+from tests.support.fingdb_cli import run_fingdb
+from tests.support.gdbrun import run_gdb
+from tests.support.interpreters import Interpreter
+from tests.support.shared import shared_directory
+from tests.support.stripped import stripped
+
+pytestmark = [pytest.mark.live, pytest.mark.wide]
+
+TABLE_OF_OFFSETS = (3, 13)
+
+
+@pytest.fixture()
+def bare(python: Interpreter) -> Interpreter:
+    """The interpreter without any debug information."""
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information to compare with")
+    return stripped(python)
+
+
+@pytest.fixture()
+def cold() -> Path:
+    """A cache that never saw a build with its debug information; a build-id would bring that back."""
+    return shared_directory() / "cold-cache"
+
+
+def report(*words: object, cache: Optional[Path] = None, env: Optional[Dict[str, str]] = None) -> Dict[str, Any]:
+    """Run `fingdb run` or `check` and return its report."""
+    command, *program = map(str, words)
+    target = shared_directory() / f"stripped-{os.getpid()}.json"
+    target.unlink(missing_ok=True)
+    done = run_fingdb(command, "--json", "-o", target, "--", *program, cache=cache, env=env)
+    assert target.exists() and target.stat().st_size, done.stderr.decode()
+    document: Dict[str, Any] = json.loads(target.read_bytes())
+    return document
+
+
+def walk(step: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    yield step
+    for child in step["children"]:
+        yield from walk(child)
+
+
+def squashed(names: List[str]) -> List[str]:
+    return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+
+
+def exported_steps(bare: Interpreter) -> List[str]:
+    return [s.name for s in open_elf(bare.runtime).exported().values() if s.function and is_step(s.name)]
+
+
+def test_steps_of_a_run_are_the_exported_ones_in_their_order(python: Interpreter, bare: Interpreter, cold: Path) -> None:
+    """What a run of the whole build shows, less the steps without a name; probes name the collector as well."""
+    whole = report("run", python.path, "-c", "pass")["steps"]
+    few = report("run", bare.path, "-c", "pass", cache=cold)
+    names = {"Py_FinalizeEx", *(step["name"] for step in few["steps"])}
+    if "-debian" not in python.label:  # link-time optimisation calls copies of exported functions, which have no names
+        names.update(exported_steps(bare))
+    expected = [step["name"] for step in whole if step["name"] in names and not step["inlined"]]
+    roots = {"_Py_Finalize": "Py_FinalizeEx"}
+    expected = squashed([roots.get(name, name) for name in expected])
+    told = squashed([step["name"] for step in few["steps"]])
+    assert told == ([] if expected[0] == "Py_FinalizeEx" else ["Py_FinalizeEx"]) + expected
+    assert all(step["state"] == "done" for step in few["steps"])
+    assert few["phase"] == "after-finalize"
+    probed = any(provider == "python" and name == "gc__start" for provider, name, _ in open_elf(bare.runtime).probes())
+    assert ("gc_collect_main" in told) == probed
+    assert few["python"]["sources"][0] == "steps from exported functions"
+
+
+def test_plan_says_what_it_is_made_of(bare: Interpreter, python: Interpreter, cold: Path) -> None:
+    few = json.loads(run_fingdb("plan", "--json", bare.path, cache=cold).stdout)
+    assert few["source"] == "exported-functions"
+    (main,) = [root for root in few["roots"] if root["name"] == "Py_FinalizeEx"]
+    names = {step["name"] for step in walk(main)}
+    assert names <= {*exported_steps(bare), "gc_collect_main"}
+    assert {"PyGC_Collect", "PyThreadState_Clear", "PyConfig_Clear"} <= names
+    text = run_fingdb("plan", bare.path, cache=cold).stdout.decode()
+    assert "exported functions only: the build has no debug information" in " ".join(text.split())
+
+
+def test_a_plan_kept_from_better_days_serves_on(python: Interpreter, tmp_path: Path) -> None:
+    """A stripped file keeps its build-id; and a poor plan does not outlive the return of the debug information."""
+    if not python.has_debug_info:
+        pytest.skip(f"{python.label} has no debug information")
+    bare = stripped(python, new_identity=False)
+    if not open_elf(python.runtime).has_debug_info():
+        pytest.skip("the debug information lies in a file that is found by the build-id of the copy, too")
+    few = report("run", bare.path, "-c", "pass", cache=tmp_path)
+    whole = report("run", python.path, "-c", "pass", cache=tmp_path)
+    again = report("run", bare.path, "-c", "pass", cache=tmp_path)
+    assert len(few["steps"]) < len(whole["steps"])
+    assert [s["name"] for s in again["steps"]] == [s["name"] for s in whole["steps"]]
+    assert again["python"]["layout"] == "dwarf"
+    assert again["python"]["sources"][0] == "steps kept from when its debug information was there"
+    assert whole["python"]["sources"] == []
+
+
+def test_getters_tell_the_offsets_that_the_debug_information_tells(
+    python: Interpreter, bare: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report("run", python.path, "-c", "pass")  # fills the cache
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_directory() / "cache"))
+    elf = open_elf(python.runtime)
+    kept = Cache(elf.build_id).get("fields")
+    assert isinstance(kept, dict)
+    bare_elf = open_elf(bare.runtime)
+    runtime = bare_elf.exported().get("_PyRuntime")
+    section = bare_elf.section(".PyRuntime")
+    address = runtime.address if runtime is not None else section.address if section is not None else 0
+    told = getters.members(bare_elf, address)
+    assert set(getters.NEEDED) - {"runtime.finalizing"} <= set(told)
+    assert "runtime.finalizing" in told or python.version >= TABLE_OF_OFFSETS
+    for name, field in told.items():
+        row = kept["fields"][name]
+        if row is not None:
+            assert (field.offset, field.size) == (row[0], row[1]), name
+
+
+def commands(bare: Interpreter, cold: Path, *words: str) -> Dict[str, str]:
+    """Run `pyfin` commands in the middle of a program and return what each said."""
+    lines = ["set width 200", "pyfin start"]
+    for word in words:
+        lines += [f"echo \\n@@{word}@@\\n", f"pyfin {word}"]
+    code = "import threading, time; t = threading.Thread(target=time.sleep, args=(60,), daemon=True); t.start()"
+    done = run_gdb(bare.path, ["-c", code], lines, cache=cold)
+    parts = re.split(r"@@(.*?)@@", done.output)
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2])}
+
+
+def test_summary_commands(bare: Interpreter, cold: Path) -> None:
+    said = commands(bare, cold, "status", "threads", "gc", "interpreters", "modules", "plan", "next")
+    assert all("Traceback" not in text and "fingdb failed" not in text for text in said.values()), said
+    assert "thread-shutdown" in said["plan"] and "PyGC_Collect" in said["plan"]
+    if bare.version >= TABLE_OF_OFFSETS:
+        assert "layout from _Py_DebugOffsets" in said["status"] and "initialized" in said["status"]
+        assert "sleep" in said["threads"] or "Thread.run" in said["threads"]
+        assert "importlib" in said["modules"]
+    else:
+        assert "layout from exported functions" in said["status"] and "0 main" in said["status"]
+        assert "threads without a thread state" not in said["threads"]  # who is who the fs_base registers tell
+        assert "no Python stacks, no modules and no objects" in " ".join(said["status"].split())
+        assert "without debug information" in said["modules"]
+        assert "without debug information" in said["gc"]
+
+
+#: Scenario -> kind, function, culprit's function (None: it lies in a stripped file), beginning of its library.
+FOUND: Dict[str, Tuple[str, str, Optional[str], str]] = {
+    "late-libc-atexit": ("touch-after-finalize", "PyGILState_Ensure", "flush_records", "tracelib."),
+    "late-cxa-atexit": ("touch-after-finalize", "PyGILState_Ensure", None, "_ctypes."),
+    "late-cpp-static": ("touch-after-finalize", "_Py_Dealloc", "Owned::~Owned", "registry."),
+    "late-thread-local": ("touch-after-finalize", "PyErr_WriteUnraisable", "Session::~Session", "session."),
+    "late-native-thread": ("late-thread", "PyGILState_Ensure", "deliver", "feeder."),
+}
+VERDICTS = {name: "late-thread" if name == "late-native-thread" else "late-exit-handler" for name in FOUND}
+
+
+@pytest.mark.parametrize("name", sorted(FOUND))
+def test_what_comes_too_late_is_found_and_blamed(name: str, python: Interpreter, bare: Interpreter, cold: Path) -> None:
+    if python.debug and name == "late-cxa-atexit":
+        pytest.skip("a debug build fills the callback's memory: no code of anybody runs")
+    (program,) = [p for p in PROGRAMS if p.name == name]
+    words, env = program.command(python)
+    kind, function, culprit, library = FOUND[name]
+    document = report("check", bare.path, *words[1:], cache=cold, env=env)
+    (finding,) = [each for each in document["findings"] if each["severity"] != "note"]
+    assert (finding["kind"], finding["severity"], finding["function"]) == (kind, "error", function)
+    assert os.path.basename(finding["culprit"]["library"]).startswith(library)
+    assert finding["culprit"]["function"] == culprit or culprit is None
+    if kind == "touch-after-finalize":
+        assert (finding["phase"], finding["after_step"]) == ("after-finalize", "Py_FinalizeEx")
+    verdict = document["verdict"]
+    assert (verdict["kind"], verdict["confidence"]) == (VERDICTS[name], "certain")
+    assert any("has no debug information" in note and "fingdb doctor" in note for note in document["notes"])
+
+
+def test_daemon_threads_that_ask_for_the_gil(python: Interpreter, bare: Interpreter, cold: Path) -> None:
+    """The finalizing flag tells, not the step that sets it: that has no name."""
+    (program,) = [p for p in PROGRAMS if p.name == "daemon-gil"]
+    words, env = program.command(python)
+    document = report("check", bare.path, *words[1:], cache=cold, env=env)
+    found = [each for each in document["findings"] if each["severity"] != "note"]
+    # One that waited already is seen where it ends.
+    assert found and {each["function"] for each in found} <= {"PyEval_RestoreThread", "PyThread_exit_thread"}
+    for finding in found:
+        assert (finding["kind"], finding["severity"]) == ("late-thread", "warning")
+        if bare.version >= TABLE_OF_OFFSETS:
+            assert finding["culprit"]["function"] == "poll"
+        else:
+            assert finding["culprit"] is None  # its Python stack cannot be read
