@@ -41,7 +41,8 @@ def test_counts_and_sizes(python: Interpreter) -> None:
     assert [(t["type"], t["count"], t["generations"]) for t in interpreter["types"]] == [("__main__.Marker", 123, {"0": 123})]
     assert interpreter["partial"] is False and interpreter["problems"] == []
     assert interpreter["objects"] > 2000 and interpreter["bytes"] > 100_000
-    assert json.loads(frozen)["interpreters"][0]["types"] == []
+    # 3.12 freezes some objects of its own when it starts.
+    assert all(set(t["generations"]) == {"frozen"} for t in json.loads(frozen)["interpreters"][0]["types"])
     assert json.loads(young)["interpreters"][0]["types"][0]["count"] == 123
     found = json.loads(objects)
     assert found["count"] == 123 and len(found["objects"]) == 5
