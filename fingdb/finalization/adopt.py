@@ -10,7 +10,8 @@ from ..model.plan import Plan, PlanStep
 from ..model.report import NativeFrame
 from . import catalogue
 from .functions import base_name
-from .position import behind, holding, led_to
+from .position import behind, holding, led_to, position
+from .reach import can_lead, leading_to
 from .runtime_module import NoPlan, RuntimeModule
 from .trace import DONE, StepRun, Trace
 
@@ -112,7 +113,7 @@ def _trace(
         chain = holding(steps, pc)
         narrowed = (base, led_to(plan, steps, pc) or steps)
         for step in done:
-            if step not in chain:
+            if step not in chain and _leads_to(debugger, runtime, plan, step, pc):
                 base.children.append(_passed(step, base, trace))
         for step in chain:
             stack.append(_open(step, stack[-1], trace, base.sp, thread))
@@ -123,6 +124,21 @@ def _trace(
     trace.stacks[thread.native_id] = stack
     trace.begun = sum(1 for _ in run.walk())
     return trace, returns
+
+
+def _leads_to(debugger: Debugger, runtime: RuntimeModule, plan: Plan, step: PlanStep, pc: int) -> bool:
+    """Tell whether the flow can have come from a step that is behind ``pc`` to ``pc``.
+
+    Asked of a step that is called in several places, some of them ahead: those behind may belong to another way.
+    """
+    if step.inlined or len(step.sites) < 2:
+        return True
+    here = position(plan, step.container, pc)
+    places = [position(plan, step.container, start) for start, _end in step.sites]
+    if here is None or not any(place is not None and place > here for place in places):
+        return True
+    reached = leading_to(debugger, plan, runtime.functions, runtime.bias, step.container, pc)
+    return not reached or can_lead(step, reached)
 
 
 def _jumps(debugger: Debugger, bias: int, node: PlanStep) -> Set[int]:

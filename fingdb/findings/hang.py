@@ -12,7 +12,7 @@ from .culprit import PROGRAM, RUNTIME, describe
 from .judgement import CERTAIN, LIKELY, POSSIBLE, Judgement
 from .routes import exit_route
 from .standing import Standing, finalizing_task
-from .waits import BUFFERED, GIL, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, WORLD, Wait, Waits, chain
+from .waits import BUFFERED, GIL, HUNG, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, WORLD, Wait, Waits, chain
 
 _LOCKS = (LOCK, RLOCK, MUTEX)
 
@@ -43,6 +43,8 @@ def _judge(
 ) -> Judgement:
     if standing.phase is Phase.RUNNING and standing.known:
         return _while_running(case, standing, first, walked, cycle)
+    if first.calls(*HUNG) is not None:
+        return _put_to_sleep(case, standing, first)
     found = _deadlock(case, standing, waits, first, walked, cycle)
     if found is not None:
         return found
@@ -52,6 +54,22 @@ def _judge(
     if joins:
         return _join(case, standing, first, walked, joins)
     return _callback(case, standing, first, walked)
+
+
+def _put_to_sleep(case: Case, standing: Standing, first: Task) -> Judgement:
+    """Return the verdict on the thread that ends the process where CPython lets it sleep for ever."""
+    blame = case.blame(first)
+    route = exit_route(case, first)
+    kind = "late-exit-handler" if route is not None else "touch-after-fini"
+    advice, references = counsel(kind)
+    runs = f"runs as {route.words}" if route is not None else "runs"
+    who = describe(blame.culprit) if blame.culprit is not None else "Something"
+    return Judgement(
+        kind,
+        f"{who} {runs} {_when(standing)} and asks for the GIL: CPython puts the thread to sleep for ever "
+        f"(PyThread_hang_thread), and the process does not end.",
+        CERTAIN if blame.culprit is not None else LIKELY, first, blame.culprit, [], advice, references,
+    )
 
 
 # -- deadlocks ----------------------------------------------------------------------------------------

@@ -17,7 +17,12 @@ from .case import Case, Task
 _WITH_LOCK = (
     "lock_PyThread_acquire_lock", "lock_acquire", "acquire_timed", "rlock_acquire", "_thread_RLock_acquire",
     "_thread_lock_acquire", "lock_acquire_lock", "rlock_acquire_impl",
+    # 3.15
+    "_thread_lock_acquire_impl", "_thread_lock___enter___impl", "_thread_lock___enter__", "_thread_RLock_acquire_impl",
+    "_thread_RLock___enter___impl", "_thread_RLock___enter__",
 )  # fmt: skip
+#: The function in which a thread sleeps for a lock of CPython's own (from 3.13), and its argument, the lock's address.
+_PARKS, _PARKED_AT = "_PyParkingLot_Park", "addr"
 _BUFFERED = ("_enter_buffered_busy",)
 #: Words of a frame that are looked through, and frames of a thread.
 _MOST_SLOTS, _MOST_FRAMES = 4096, 400
@@ -43,7 +48,18 @@ class Locks:
                     name = self._type(address) if address else ""
                     if address and name.split(".")[-1] in _LOCK_TYPES:
                         return address, name
+            return self._parked_for(task)
         return None
+
+    def _parked_for(self, task: Task) -> Optional[Tuple[int, str]]:
+        """Return the lock object that a thread sleeps for: the C lock is the first thing in it."""
+        frame = task.calls(_PARKS)
+        if frame is None or self._python is None:
+            return None
+        lock = self._case.debugger.frame_argument(task.native.debugger_id, frame.level, _PARKED_AT)
+        address = lock - (self._python.layout.size("object") or 16) if lock else 0
+        name = self._type(address) if address > 0 else ""
+        return (address, name) if name.split(".")[-1] in _LOCK_TYPES else None
 
     def by_native_lock(self, task: Task, native: int) -> Optional[Tuple[int, str]]:
         """Return the lock object in a waiting thread's own frames that has the C lock ``native`` in it."""
@@ -118,8 +134,9 @@ class Locks:
         """Return the thread that is inside ``with lock:``, None if none shows.
 
         A frame in a ``with`` statement has the lock's bound ``__exit__`` on its value stack, or that of
-        an object around it (a Condition). A thread that waits for this lock (so ``waits`` says) has it on the
-        stack of its innermost frame because it is about to enter: that frame does not count.
+        an object around it (a Condition); from 3.14 on the function ``__exit__`` and the object. A thread that
+        waits for this lock (so ``waits`` says) has it on the stack of its innermost frame because it is about to
+        enter: that frame does not count.
         """
         if self._python is None:
             return None
@@ -136,6 +153,8 @@ class Locks:
                 if inner and number == 0:
                     continue
                 if any(self._is_exit_of(word, lock) for word in slots):
+                    return task
+                if any(self._is_exit_with(one, two, lock) for one, two in zip(slots, slots[1:])):
                     return task
         return None
 
@@ -154,16 +173,33 @@ class Locks:
                 return two == lock and python.memory.cstring(python.memory.pointer(one), 16) == b"__exit__"
             if name == "method" and two != lock:
                 # PyMethodObject: im_func, im_self.
-                held = attributes.attributes_named(python, two, ("_lock", "lock", "_cond", "mutex"))
-                return lock in held.values() and self._is_named_exit(python, one)
+                return self._has_lock(two, lock) and self._is_named_exit(python, one)
         except Unreadable:
             pass
         return False
 
+    def _is_exit_with(self, function: int, owner: int, lock: int) -> bool:
+        """Tell whether two words of a value stack are ``__exit__`` and the lock, or an object that has it."""
+        python = self._python
+        assert python is not None
+        if min(function, owner) < 4096 or (function | owner) & 7:
+            return False
+        try:
+            if owner != lock and not self._has_lock(owner, lock):
+                return False
+            kind = type_name(python, function)
+            return kind in ("method_descriptor", "function") and self._is_named_exit(python, function)
+        except Unreadable:
+            return False
+
+    def _has_lock(self, owner: int, lock: int) -> bool:
+        assert self._python is not None
+        return lock in attributes.attributes_named(self._python, owner, ("_lock", "lock", "_cond", "mutex")).values()
+
     @staticmethod
     def _is_named_exit(python: PythonTarget, function: int) -> bool:
         size = python.layout.size("object") or 16
-        # PyFunctionObject: its name is among the first members in every version.
+        # PyFunctionObject, PyDescrObject: its name is among the first members in every version.
         for index in range(8):
             try:
                 if string(python, python.memory.pointer(function + size + 8 * index), 32).endswith("__exit__"):
@@ -222,7 +258,10 @@ class Locks:
 
 
 def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int) -> Iterator[Tuple[int, List[int]]]:
-    """Yield (frame, the words of its locals and value stack) of a thread state's frames, innermost first."""
+    """Yield (frame, the words of its locals and value stack) of a thread state's frames, innermost first.
+
+    From 3.14 on the words are tagged references (Include/internal/pycore_stackref.h): their tags are taken off.
+    """
     layout = python.layout
     old = layout.has("thread.frame")
     struct = "PyFrameObject" if old else "_PyInterpreterFrame"
@@ -253,7 +292,7 @@ def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int)
                 )
             if 0 <= size <= _MOST_SLOTS:
                 try:
-                    yield at, list(python.memory.array(at + field.offset, size))
+                    yield at, [0 if word & 3 == 3 else word & ~3 for word in python.memory.array(at + field.offset, size)]
                 except Unreadable:
                     yield at, []
             at = python.number("frame.back" if old else "iframe.previous", at)

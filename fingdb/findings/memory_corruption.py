@@ -20,9 +20,10 @@ _HOOKS = re.compile(r"bad (?:leading|trailing) pad byte|bad ID: Allocated using 
 _REPORTING: FrozenSet[str] = frozenset({"malloc_printerr", "__fortify_fail", "__stack_chk_fail", "__chk_fail"})
 _HEAP: FrozenSet[str] = frozenset(
     {
-        "_int_malloc", "_int_free", "_int_free_merge_chunk", "_int_realloc", "unlink_chunk", "malloc_consolidate",
-        "tcache_get", "tcache_put", "tcache_thread_shutdown", "__libc_malloc", "__libc_calloc", "__libc_realloc",
-        "__libc_free", "__GI___libc_free", "__GI___libc_malloc", "sysmalloc", "cfree", "free", "malloc",
+        "_int_malloc", "_int_free", "_int_free_chunk", "_int_free_merge_chunk", "_int_realloc", "unlink_chunk",
+        "malloc_consolidate", "tcache_get", "tcache_put", "tcache_thread_shutdown", "__libc_malloc", "__libc_malloc2",
+        "__libc_calloc", "__libc_realloc", "__libc_free", "__GI___libc_free", "__GI___libc_malloc", "sysmalloc", "cfree",
+        "free", "malloc",
     }
 )  # fmt: skip
 
@@ -40,7 +41,10 @@ class Damage:
 
 def heap_damage(case: Case, task: Task, fatal: Optional[FatalError]) -> Optional[Damage]:
     """Return the damage to the heap that a thread died of, None if it shows none."""
-    hooks = fatal is not None and any("_PyMem_Debug" in name for name in (fatal.function, fatal.raised))
+    # The hooks also tell who allocates without the GIL: that says nothing of the heap.
+    hooks = fatal is not None and "without holding the GIL" not in fatal.message and any(
+        "_PyMem_Debug" in name for name in (fatal.function, fatal.raised)
+    )
     if fatal is not None and (hooks or _HOOKS.search(fatal.message)):
         return Damage(fatal.text, True, fatal.caller, True)
     names = [base_name(f.function) if f.function else "" for f in task.frames[:24]]
@@ -48,7 +52,7 @@ def heap_damage(case: Case, task: Task, fatal: Optional[FatalError]) -> Optional
     said = abort_message(case) if case.signal is not None and case.signal.name == "SIGABRT" else ""
     # libc says other things in the same way: that a thread was cancelled in a catch-all, that an assertion failed.
     if not reporting and not said and "__GI___libc_fatal" not in names and "__libc_fatal" not in names:
-        reporting = [i for i, name in enumerate(names) if name == "__libc_message"]
+        reporting = [i for i, name in enumerate(names) if name in ("__libc_message", "__libc_message_impl")]
     if reporting:
         return Damage(said or "libc found its heap damaged", True, reporting[-1] + 1)
     if said and _LIBC.search(said) and "ssertion" not in said:

@@ -25,6 +25,8 @@ _TAKE_GIL = ("take_gil",)
 #: Free-threaded builds: a thread that waits until the others have stopped, and one that was stopped.
 _STOP_WORLD = ("stop_the_world", "_PyEval_StopTheWorld", "_PyEval_StopTheWorldAll")
 _STOPPED = ("tstate_wait_attach",)
+#: Where CPython, from 3.14 on, puts threads to sleep that ask for the GIL after finalization has begun.
+HUNG = ("PyThread_hang_thread",)
 _PYTHON_LOCK = (
     "PyThread_acquire_lock_timed", "PyThread_acquire_lock", "_PyMutex_LockTimed", "_PyMutex_LockSlow", "PyMutex_Lock",
     "PyEvent_WaitTimed", "PyEvent_Wait", "_PyParkingLot_Park", "_PySemaphore_Wait", "_PyRecursiveMutex_Lock",
@@ -67,6 +69,10 @@ _MEANINGS: Dict[Tuple[str, str], str] = {
 }
 #: glibc: `__owner` of pthread_mutex_t (a kernel thread id) lies behind the lock word and the count.
 _MUTEX_OWNER = 8
+
+
+#: More than `struct pthread` has, and less than the smallest stack, whose end it is.
+_STRUCT_PTHREAD = 4096
 
 
 def _is_attached(task: Task) -> bool:
@@ -130,6 +136,10 @@ class Waits:
 
     # -- one thread -------------------------------------------------------------------------------
     def _find(self, task: Task) -> Wait:
+        if task.calls(*HUNG) is not None:
+            holder = self.gil_holder()
+            what = "the GIL, which it will never get: it asked too late (PyThread_hang_thread)"
+            return Wait(task, GIL, what, "", holder if holder is not task else None)
         call = system_call(self._case.debugger, task.native.debugger_id)
         if call is not None and call.name == "sched_yield":
             call = None  # it gives way to others, and goes on
@@ -370,10 +380,19 @@ class Waits:
             return 0
 
     def _native_join(self, task: Task, address: int) -> Wait:
-        """The futex of pthread_join is the field of the other thread where the kernel keeps its id."""
-        number = self._word(address)
-        other = self._case.by_native_id(number) if number else None
-        who = other.name if other is not None else f"thread LWP {number}" if number else "another thread"
+        """The futex of pthread_join lies in the other thread's ``struct pthread``.
+
+        Up to glibc 2.41 it is the field where the kernel keeps the thread's id, later one that tells its state. The
+        structure begins where the thread pointer (fs) shows to.
+        """
+        other = self._case.by_native_id(self._word(address)) if self._word(address) else None
+        if other is None and address:
+            for each in self._case.tasks():
+                begins = self._case.debugger.register(each.native.debugger_id, 0, "fs_base")
+                if begins and 0 <= address - begins < _STRUCT_PTHREAD:
+                    other = each
+                    break
+        who = other.name if other is not None else "another thread"
         return Wait(task, JOIN, f"the end of {who} (pthread_join)", self._where(task), other, address=address)
 
     # -- mutexes of C -----------------------------------------------------------------------------
