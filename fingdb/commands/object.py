@@ -9,6 +9,7 @@ from ..report.records import encode
 from .addresses import address
 from .base import Command, split
 from .summary import need_memory, print_json, summary_parser
+from .why import need_types
 
 #: References that are listed unless the user asks for more.
 _LIMIT = 50
@@ -28,8 +29,10 @@ class ObjectCommand(Command):
             raise DebuggerError("pyfin object: --limit wants a number that is not negative")
         where = address(options.address)
         need_memory(self.session)
+        python = self.session.python()
+        need_types(python)
         limit = 1 << 40 if options.all else options.limit
-        record = describe(Referents(self.session.python()), where, limit)
+        record = describe(Referents(python), where, limit)
         if options.json:
             print_json(self.session, {**encode(record), "type_address": hex(record.type_address)})
             return

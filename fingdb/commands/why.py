@@ -48,6 +48,7 @@ def heap_of(session: Session) -> Heap:
     """Return the objects of the target, read again when it has changed. Raises DebuggerError."""
     need_memory(session)
     python = session.python()
+    need_types(python)
     generation = python.memory.generation
     if not _LAST or _LAST[0][0] is not python or _LAST[0][1] != generation or _LAST[0][2].partial:
         with progress_line("objects:") as walked:
@@ -57,6 +58,15 @@ def heap_of(session: Session) -> Heap:
             finally:
                 python.walked = before
     return _LAST[0][2]
+
+
+def need_types(python: PythonTarget) -> None:
+    """Raise DebuggerError unless the debug information tells what CPython's structures are made of."""
+    if python.layout.source != "dwarf" or python.debugger.struct_size("PyInterpreterState") is None:
+        raise DebuggerError(
+            f"{python.module.path} has no debug information, so references between objects cannot be read; install it "
+            "(Debian and Ubuntu: python3-dbg, Fedora: debuginfo-install python3)"
+        )
 
 
 def answer(session: Session, where: int, paths: int, limit: int) -> Why:

@@ -101,3 +101,9 @@ def test_a_core_tells_the_same(any_python: Interpreter) -> None:
         path = why["paths"][0]
         assert path["root"]["kind"] == kind and words in path["root"]["words"], (name, why)
         assert [step["name"] for step in path["steps"]] == steps, (name, why)
+
+
+def test_without_debug_information_one_sentence_says_so(any_python: Interpreter, tmp_path: Path) -> None:
+    commands = ["pyfin start", "pyfin why 0x1000", "pyfin leaks", "pyfin object 0x1000"]
+    done = run_gdb(any_python.path, args=["-c", "pass"], commands=commands, cache=tmp_path, options=["-readnever"])
+    assert done.stderr.count("has no debug information, so") == 3, done.output

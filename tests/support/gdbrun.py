@@ -55,14 +55,15 @@ def run_gdb(
     cache: Optional[Path] = None,
     init: bool = True,
     input: bytes = b"",
+    options: Sequence[str] = (),
 ) -> GdbResult:
     """Run ``gdb -batch`` with fingdb sourced, then ``commands``, and return what it said.
 
     ``python_path`` is the program (None: no program); ``script`` a Python file for it, put before ``args``.
     ``cache`` is an XDG cache directory of the test's own. ``input`` is what the program finds on standard
-    input. Raises GdbTimeout after ``timeout`` seconds; gdb and the program are killed.
+    input, ``options`` are more of gdb's own. Raises GdbTimeout after ``timeout`` seconds; gdb and the program are killed.
     """
-    command = [os.environ.get("FINGDB_TEST_GDB", "gdb"), "-nx", "-q", "-batch"]
+    command = [os.environ.get("FINGDB_TEST_GDB", "gdb"), "-nx", "-q", "-batch", *options]
     command += ["-iex", "set debuginfod enabled off", "-iex", "set auto-load python-scripts off"]
     if init:
         command += ["-x", str(INIT)]

@@ -17,6 +17,8 @@ from .rows import GUESSED
 
 #: An immortal object (3.12 on) has this bit of its count set, and nothing but flags in the upper half.
 _IMMORTAL = 1 << 31
+#: A bit of `ob_gc_bits` of free-threaded builds: _PyGC_BITS_TRACKED.
+_TRACKED = 1
 
 
 def is_immortal(target: PythonTarget, address: int) -> bool:
@@ -89,6 +91,9 @@ def tracked(target: PythonTarget, address: int) -> Optional[bool]:
     try:
         if not has_head(target, address):
             return None
+        if target.build.free_threaded:
+            bits = target.value("object.gc_bits", address)
+            return None if bits is None else bool(bits & _TRACKED)
         size = target.layout.size("gc_head")
         if size is None:
             return None
