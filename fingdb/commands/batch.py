@@ -227,7 +227,7 @@ class Walk:
         if self.timed_out:
             notes.append(f"the program did not end within {self.timeout:g} seconds and was killed")
         mains = [t for t in tracer.traces if t.kind == "main"]
-        if not mains:
+        if not mains and not self.timed_out:
             notes.append("the program ended without finalizing Python (os._exit, execve, a signal, or a crash)")
         for trace in mains:
             running = [r.name for r in trace.root.walk() if r.state == "running"]

@@ -82,9 +82,22 @@ class CheckedWalk(Walk):
                 known = list(report.findings)
                 report.findings.extend(self._dated(f) for f in self.diagnosis.findings if not _is_known(f, known))
         elif died:
-            report.verdict = Verdict("unknown", f"the process was killed by {died}", "possible")
+            report.verdict = self._killed(str(died))
         return report
 
+    def _killed(self, signal: str) -> Verdict:
+        """Return the verdict on a death by a signal that no code of the process can fail by, sent by somebody."""
+        mains = [trace for trace in self.session.tracer.traces if trace.kind == "main"]
+        if not mains:
+            summary = f"No shutdown bug: the process was killed by {signal}, and finalization had not begun."
+            return Verdict("not-finalization", summary, "certain")
+        if signal == "SIGINT" and mains[-1].ended == "returned":
+            summary = (
+                "No shutdown bug: the process was killed by SIGINT after finalization, as Python does itself for a "
+                "KeyboardInterrupt that nobody catches."
+            )
+            return Verdict("not-finalization", summary, "likely")
+        return Verdict("unknown", f"the process was killed by {signal}", "possible")
 
     def _dated(self, finding: Finding) -> Finding:
         """Return a finding of the diagnosis with the step that freed the module, where the nets saw that."""

@@ -393,7 +393,8 @@ class Checker:
         since = f"{trace.root.name} had returned" if over else "finalization had begun"
         return Finding(
             "late-thread",
-            "error" if over else "warning",  # with no interpreter left the call itself crashes
+            # With no interpreter left the call itself crashes.
+            "note" if _own_thread(scene) else "error" if over else "warning",
             f"a thread asked for the GIL in {asked} after {since}",
             asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step or None, culprit,
             steps_since=trace.begun - ended.begun,
@@ -509,6 +510,14 @@ def _first(scene: Scene, names: Tuple[str, ...]) -> Optional[str]:
         if frame.function is not None and base_name(frame.function) in names:
             found = frame.function
     return found
+
+
+def _own_thread(scene: Scene) -> bool:
+    """Tell whether a thread runs nothing but CPython's own code: one that has just begun, or a helper of the library's.
+
+    A callback of ctypes is the program's, whoever made the thread: its frame in the library is a native one.
+    """
+    return scene.blame.origin == RUNTIME or scene.blame.origin == STDLIB and scene.blame.python
 
 
 def _ends_unseen(run: StepRun) -> bool:

@@ -10,6 +10,7 @@ from typing import Dict, List
 import pytest
 
 from tests.live.check_scenarios import installed
+from tests.support.build import build_program
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
 
@@ -43,6 +44,36 @@ with tempfile.NamedTemporaryFile() as file:
 kept = open(__file__ if "__file__" in globals() else "/dev/null")
 subprocess.run(["/bin/true"], check=True)
 """,
+    # What a program leaves to Python to clear away, and the way out of most scripts.
+    "leftovers": """
+import asyncio, contextvars, logging.handlers, mmap, multiprocessing, queue, socket, sqlite3, sys, tempfile, threading, time
+
+async def never(): await asyncio.Event().wait()
+async def numbers():
+    try:
+        while True: yield 1
+    finally: await asyncio.sleep(0)
+async def main():
+    global task, generator
+    task = asyncio.ensure_future(never())
+    generator = numbers()
+    await generator.__anext__()
+class Slow:
+    def __init__(self, sleep): self.sleep = sleep
+    def __del__(self): self.sleep(0.2)
+if __name__ == "__main__":
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    contextvars.ContextVar("kept").set([loop])
+    logging.handlers.QueueListener(queue.Queue(), logging.NullHandler()).start()
+    pool = multiprocessing.Pool(1)
+    assert pool.map(abs, [-1]) == [1]
+    mapped, sock, directory = mmap.mmap(-1, 4096), socket.socket(), tempfile.TemporaryDirectory()
+    database = sqlite3.connect(":memory:")
+    for delay in (0, 0.1): threading.Thread(target=time.sleep, args=(delay,), daemon=True).start()
+    slow = Slow(time.sleep)
+    sys.exit()
+""",
     "subinterpreter": """
 try:
     import _xxsubinterpreters as interpreters
@@ -67,6 +98,8 @@ PACKAGES: Dict[str, str] = {
     "numpy": "import numpy; a = numpy.arange(1000.0); print(numpy.linalg.norm(a) > 0)",
     "lxml": "from lxml import etree; tree = etree.fromstring('<a><b/></a>'); print(len(tree) == 1)",
     "cffi": "import cffi; f = cffi.FFI(); f.cdef('int abs(int);'); c = f.dlopen(None); print(c.abs(-1) == 1)",
+    # Asks in a thread_local destructor whether there is an interpreter.
+    "greenlet": "import greenlet; g = greenlet.greenlet(greenlet.getcurrent); g.switch(); print(g.dead)",
     "psycopg2-binary": "import psycopg2.extensions as e; a = e.adapt('x'); print(bool(a))",
 }
 
@@ -96,6 +129,43 @@ def test_programs_that_shut_down_properly(python: Interpreter, name: str, tmp_pa
 def test_well_made_packages(python: Interpreter, package: str, tmp_path: Path) -> None:
     directory = installed(python, package)
     assert complaints(python, ["-c", PACKAGES[package]], tmp_path, PYTHONPATH=str(directory)) == []
+
+
+SEVERAL_LIVES = """
+#include <Python.h>
+int main(void)
+{
+    for (int life = 0; life < 3; life++) {
+        Py_Initialize();
+        PyRun_SimpleString("import json, threading; t = threading.Thread(target=json.dumps, args=([],)); t.start(); t.join()");
+        PyThreadState *main_state = PyThreadState_Get(), *other = Py_NewInterpreter();
+        PyRun_SimpleString("import logging");
+        Py_EndInterpreter(other);
+        PyThreadState_Swap(main_state);
+        if (Py_FinalizeEx() < 0 || Py_IsInitialized() || PyInterpreterState_Head())
+            return 120;
+        PyMem_RawFree(PyMem_RawMalloc(10));
+    }
+    return 0;
+}
+"""
+
+
+def test_an_application_with_several_lives_of_python(python: Interpreter, tmp_path: Path) -> None:
+    source = tmp_path / "lives.c"
+    source.write_text(SEVERAL_LIVES)
+    program = build_program(python, [source], "lives")
+    home = subprocess.run(
+        [python.path, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
+    report = tmp_path / "report.json"
+    done = run_fingdb(
+        "check", "--timeout", "100", "--json", "-o", report, "--", program, env={"PYTHONHOME": home}, timeout=170
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    document = json.loads(report.read_text())
+    assert [f for f in document["findings"] if f["severity"] != "note"] == []
+    assert sum(step["name"] == "finalize_modules" and step["interpreter"] == 0 for step in document["steps"]) >= 3
 
 
 def test_the_tests_of_cpython_itself(python: Interpreter, tmp_path: Path) -> None:
