@@ -23,6 +23,10 @@ _LARGEST = 1 << 28
 _DEEPEST = 200
 
 
+_POOR = {
+    "exported-functions": "those of exported functions only",
+    "symbol-table": "those of its symbol table, without the inlined ones",
+}
 _KINDS = {
     "main": "Ends of the main interpreter",
     "subinterpreter": "Ends of subinterpreters",
@@ -37,6 +41,8 @@ class _Loaded:
     side: Side
     trees: Dict[str, List[StepTree]] = field(default_factory=dict)
     types: Dict[int, Dict[str, int]] = field(default_factory=dict)
+    #: For a plan that lacks steps for want of debug information: what it was made of.
+    poor: str = ""
 
 
 def compare(a: str, b: str, gdb: Optional[str], tick: Callable[[int], None]) -> Comparison:
@@ -70,6 +76,11 @@ def _compare(left: _Loaded, right: _Loaded) -> Comparison:
             result.notes.append(f"{what}; what has no counterpart is not compared.")
     if not result.finalizations:
         raise CliError("A and B have no finalization in common to compare")
+    for letter, loaded in (("A", left), ("B", right)):
+        if loaded.poor:
+            result.notes.append(
+                f"{letter} has no debug information: its steps are {loaded.poor}; one that it lacks may be there without a name."
+            )
     if left.side.kind != right.side.kind:
         result.notes.append(
             "A plan has every step that the code can run, a trace those that did: what only the plan has may just "
@@ -124,7 +135,7 @@ def _plan(name: str, process: "subprocess.Popen[bytes]", gdb: str, tick: Callabl
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CliError(f"{name}: gdb gave no plan") from None
     side = Side(name, "plan", module, None, build_id if isinstance(build_id, str) else None)
-    return _Loaded(side, _by_kind(trees))
+    return _Loaded(side, _by_kind(trees), poor=_POOR.get(str(document.get("source")), ""))
 
 
 def _plan_tree(data: Mapping[str, Any], depth: int) -> StepTree:

@@ -99,6 +99,15 @@ def test_plan_says_what_it_is_made_of(bare: Interpreter, python: Interpreter, co
     assert "exported functions only: the build has no debug information" in " ".join(text.split())
 
 
+def test_comparison_says_that_a_side_is_poor(bare: Interpreter, python: Interpreter, tmp_path: Path) -> None:
+    done = run_fingdb("compare", "--json", bare.path, python.path, cache=tmp_path)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1 and any(note.startswith("A has no debug information") for note in document["notes"])
+    (main,) = [each for each in document["finalizations"] if each["kind"] == "main"]
+    # What calls the collector's main function has no name, so that it seems to stand somewhere else.
+    assert {change["step"] for change in main["moved"]} <= {"gc_collect_main"} and len(main["new"]) > 10
+
+
 def test_a_plan_kept_from_better_days_serves_on(python: Interpreter, tmp_path: Path) -> None:
     """A stripped file keeps its build-id; and a poor plan does not outlive the return of the debug information."""
     if not python.has_debug_info:
