@@ -40,6 +40,10 @@ class Interrupted(DebuggerError):
         super().__init__("interrupted")
 
 
+#: What Control-C raises in a long loop: `Debugger.check_interrupt` the first, gdb's Python the other, anywhere.
+INTERRUPTS = (Interrupted, KeyboardInterrupt)
+
+
 class TargetKind(str, Enum):
     """What the debugger has in its hands."""
 

@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Sequence
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget
 from .pymalloc import used_blocks
 from .records import Blocks
@@ -41,8 +41,10 @@ def contents(target: PythonTarget, listed: Iterable[int]) -> BlockContents:
     found = BlockContents(blocks, interrupted=blocks.interrupted)
     try:
         _Sorter(target, blocks, found).run(set(listed))
-    except Interrupted:
+    except INTERRUPTS:
         found.interrupted = True
+        least = min(len(found.addresses), len(found.types))
+        del found.addresses[least:], found.types[least:]
     return found
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, List
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
 from .objects import gc_objects
@@ -70,7 +70,7 @@ def census_of(target: PythonTarget, objects: GcObjects, measured: bool = True) -
         counts = _tally(objects)
         try:
             bytes_, lost = _measure(target, sizes, objects, counts) if measured else ({}, 0)
-        except Interrupted:
+        except INTERRUPTS:
             problems.append("interrupted: sizes were not read")
             return Census(_rows(target, sizes, counts, {}, problems), True, problems, True)
     if lost:

@@ -14,7 +14,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget
 from .image import Image, Mask, Words
 from .lists import GcList
@@ -70,7 +70,7 @@ def follow(target: PythonTarget, image: Image, lists: Sequence[GcList]) -> Optio
     try:
         run.step(chains)
         interrupted = False
-    except Interrupted:
+    except INTERRUPTS:
         interrupted = True
     return chains.joined(interrupted)
 
@@ -239,8 +239,9 @@ class _Chains:
         if not run.nodes:
             nothing = np.empty(0, dtype=np.int64)
             return Found(nothing, nothing, np.empty(0, dtype=np.int16), whole, interrupted)
-        lists = label[np.concatenate(run.owners)]
-        nodes, types = np.concatenate(run.nodes), np.concatenate(run.types)
+        steps = min(len(run.nodes), len(run.owners), len(run.types))  # Control-C can come between two statements
+        lists = label[np.concatenate(run.owners[:steps])]
+        nodes, types = np.concatenate(run.nodes[:steps]), np.concatenate(run.types[:steps])
         if (label < 0).any():
             wanted = lists >= 0
             nodes, types, lists = nodes[wanted], types[wanted], lists[wanted]

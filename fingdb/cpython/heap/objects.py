@@ -6,6 +6,7 @@ from array import array
 from dataclasses import replace
 from typing import Dict, List, Optional, Sequence
 
+from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget
 from .engines import numpy_wanted
 from .lists import GcList, collecting, gc_lists
@@ -29,7 +30,11 @@ def gc_objects(target: PythonTarget, interpreter: int) -> GcObjects:
     if numpy_wanted(target):
         from .together import numpy_objects
 
-        found = numpy_objects(target, lists, problems)
+        try:
+            found = numpy_objects(target, lists, problems)
+        except INTERRUPTS:
+            problems.append("interrupted: no objects were read")
+            return GcObjects(array("Q"), array("Q"), array("B"), True, problems, True)
     if found is None:
         found = plain_objects(target, lists, problems)
     if collecting(target, interpreter):
@@ -43,17 +48,23 @@ def plain_objects(target: PythonTarget, lists: Sequence[GcList], problems: List[
     addresses, types, generations = array("Q"), array("Q"), array("B")
     header = header_size(target)
     partial = interrupted = False
-    for each in lists:
-        walk = walk_list(target, each.head, MOST_OBJECTS, [other.head for other in lists if other != each], len(addresses))
-        if walk.problem is not None:
-            partial = True
-            problems.append(f"{each.name}: {walk.problem}")
-        addresses.extend([node + header for node in walk.nodes])
-        types.extend(walk.types)
-        generations.extend(bytes((each.generation,)) * len(walk.nodes))
-        if walk.interrupted:
-            interrupted = True
-            break
+    try:
+        for each in lists:
+            others = [other.head for other in lists if other != each]
+            walk = walk_list(target, each.head, MOST_OBJECTS, others, len(addresses))
+            if walk.problem is not None:
+                partial = True
+                problems.append(f"{each.name}: {walk.problem}")
+            generations.extend(bytes((each.generation,)) * len(walk.nodes))
+            types.extend(walk.types)
+            addresses.extend([node + header for node in walk.nodes])
+            if walk.interrupted:
+                interrupted = True
+                break
+    except INTERRUPTS:
+        partial = interrupted = True
+        problems.append("interrupted: not all objects were read")
+        del types[len(addresses) :], generations[len(addresses) :]
     if partial:
         _drop_repeated(addresses, types, generations)
     return GcObjects(addresses, types, generations, partial, problems, interrupted)

@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Iterator, List, Literal, Optional, Sequence, Set, Tuple, Union
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ...memory import MemoryFault
 from .. import runtime
 from ..statics import static_address
@@ -83,8 +83,10 @@ def used_blocks(target: PythonTarget) -> Blocks:
             if count % 16 == 15:
                 target.walked(len(found.starts))
                 target.debugger.check_interrupt()
-    except Interrupted:
+    except INTERRUPTS:
         found.interrupted = True
+        least = min(len(found.starts), len(found.sizes))
+        del found.starts[least:], found.sizes[least:]
         found.problems.append("interrupted: not all blocks were read")
     if found.damaged > _TOLD:
         found.problems.append(f"{found.damaged - _TOLD} more pools of pymalloc are damaged")

@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
 from .lists import GcList, collecting, gc_lists
@@ -73,7 +73,7 @@ def verify_lists(target: PythonTarget, interpreter: int) -> Verification:
         found.lists.append(check)
         try:
             checker.check(each, lists, check, total)
-        except Interrupted:
+        except INTERRUPTS:
             found.interrupted = True
         if found.interrupted or check.broken == "interrupted":
             found.interrupted, check.broken = True, None

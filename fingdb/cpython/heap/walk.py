@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Collection, FrozenSet, List, Optional, Sequence, Set, Tuple
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget, Unreadable
 
 #: Links carry flags in their low bits: Include/internal/pycore_gc.h.
@@ -56,7 +56,9 @@ def walk_list(
     if first:  # null before the collector is initialized: an empty list
         try:
             _Follower(target, head, first, most, walk, frozenset(others), walked).run()
-        except Interrupted:
+        except INTERRUPTS:
+            least = min(len(walk.nodes), len(walk.types))  # it can happen between two statements
+            del walk.nodes[least:], walk.types[least:]
             walk.interrupted = True
             walk.problem = "interrupted"
     return walk
