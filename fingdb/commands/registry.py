@@ -198,7 +198,7 @@ and no root holds is held by C code that nobody shows: a lost reference, most of
     Entry(
         "leaks",
         "leaks",
-        """List what survives although nothing of CPython's own keeps it, and what holds each: a finding of refleaks.
+        """List what survives although nothing of CPython's own keeps it, and what holds each.
 
 Usage: pyfin leaks [--all] [--blocks] [--json]
 Best after the last collection of a finalization: "pyfin until _PyGC_Fini" in Py_FinalizeEx or Py_EndInterpreter.

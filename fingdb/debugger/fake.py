@@ -211,6 +211,10 @@ class FakeDebugger:
         """Return the one of `fields` that covers an offset."""
         return next((p for p, f in self.members(struct) if f.offset <= offset < f.offset + f.size), None)
 
+    def pointed_structs(self, function: int) -> List[str]:
+        """Return nothing: a script has no variables."""
+        return []
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size from `sizes`."""
         return self.sizes.get(struct)

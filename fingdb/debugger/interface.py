@@ -268,6 +268,9 @@ class Debugger(Protocol):
     def member_at(self, struct: str, offset: int) -> Optional[str]:
         """Return the path of the member that covers an offset (``imports.modules``, ``frames[3].code``), None if unknown."""
 
+    def pointed_structs(self, function: int) -> Sequence[str]:
+        """Return the names of the structures to which arguments and variables of a function point, none if unknown."""
+
     def struct_size(self, struct: str) -> Optional[int]:
         """Return the size of a type in bytes, None if unknown."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from ..debugger.interface import Debugger
 from .cache import Cache
@@ -72,6 +72,18 @@ class MemberTable:
             elif self._is_object(field.type):
                 objects.append((path, field.offset))
         return ObjectMembers(size, tuple(objects), tuple(untyped))
+
+    def struct_of(self, functions: Iterable[int], size: int) -> Optional[str]:
+        """Return the structure of ``size`` bytes that begins as an object does and that functions point to.
+
+        None where there is none, or more than one.
+        """
+        found: Dict[str, None] = {}
+        for function in functions:
+            for name in self._debugger.pointed_structs(function):
+                if self._debugger.struct_size(name) == size and self._is_object(name):
+                    found[name] = None
+        return next(iter(found)) if len(found) == 1 else None
 
     def _is_object(self, type_: str) -> bool:
         known = self._objects.get(type_)

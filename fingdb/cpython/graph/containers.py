@@ -71,12 +71,12 @@ def key_edges(target: PythonTarget, keys: int) -> Iterator[Edge]:
         yield Edge(key, HELD, "ht_cached_keys ", KEY, key)
 
 
-def value_edges(target: PythonTarget, type_address: int, values: int) -> Iterator[Edge]:
+def value_edges(target: PythonTarget, type_address: int, values: int, how: str = VISITED) -> Iterator[Edge]:
     """Yield the attributes that an instance has as values without a dict. Raises Unreadable."""
     from ..attributes import values_of
 
     for key, value in values_of(target, type_address, values):
-        yield Edge(value, VISITED, "", ATTRIBUTE, key)
+        yield Edge(value, how, "", ATTRIBUTE, key)
 
 
 def item_edges(target: PythonTarget, address: int, how: str = VISITED) -> Iterator[Edge]:

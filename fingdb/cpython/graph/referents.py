@@ -20,6 +20,8 @@ HAVE_GC = 1 << 14
 #: Kinds of members that are objects, of PyMemberDef: T_OBJECT and T_OBJECT_EX.
 _OBJECT_MEMBERS = (6, 16)
 _MOST_MEMBERS = 4096
+#: Functions of a type that mostly have a variable of its own structure.
+_FUNCTIONS = ("new", "dealloc", "init", "traverse", "clear")
 #: A chain of base types is not longer, a body not larger.
 _DEEPEST = 64
 _LARGEST_BODY = 1 << 16
@@ -123,11 +125,12 @@ class Referents:
         if plan.dict:
             place = place_of(self.target, address)
             if place.dict:
-                # 3.13.0 does not visit a dict that only shows the instance's own values.
+                # A dict that only shows the instance's own values: 3.13.0 visits the values, later ones the dict.
                 how = HELD if not plan.collected else ASSUMED if place.values else VISITED
                 yield Edge(place.dict, how, "__dict__")
             if place.values:
-                yield from containers.value_edges(self.target, type_address, place.values)
+                how = ASSUMED if place.dict else VISITED
+                yield from containers.value_edges(self.target, type_address, place.values, how)
         if plan.unknown or plan.items_unknown:
             yield from self._words(address, plan, type_address)
 
@@ -298,7 +301,7 @@ class Referents:
             how = VISITED
             if _ends(path, row.borrowed) or path.rpartition(".")[2] in ALWAYS_BORROWED:
                 how = BORROWED
-            elif _ends(path, row.held):
+            elif _ends(path, row.held) or (row.only and not _ends(path, row.only)):
                 how = HELD
             elif _ends(path, row.unsure):
                 how = ASSUMED
@@ -316,6 +319,17 @@ class Referents:
         word = target.memory.pointer_size
         how = VISITED if self.is_python_class(type_address) else ASSUMED
         named: Set[int] = set()
+        own = self._own_struct(type_address, basic) if how == ASSUMED and basic > start else None
+        if own is not None:
+            plan.struct = plan.struct or own[0]
+            for path, offset in own[1].objects + own[1].untyped:
+                kept = BORROWED if path.rpartition(".")[2] in ALWAYS_BORROWED else ASSUMED
+                if start <= offset < basic and offset not in taken:
+                    # What has no type in C may be an object too, or anything else.
+                    guess = (path, offset) in own[1].untyped
+                    plan.members.append((path, offset, GUESSED if guess else kept))
+                    taken.add(offset)
+            return
         for name, offset in self.described(type_address):
             if offset not in taken and 0 < offset < _LARGEST_BODY:
                 plan.members.append((name, offset, how))
@@ -335,6 +349,13 @@ class Referents:
                 if offset - at >= word and offset - at <= _LARGEST_BODY:
                     plan.unknown.append((at, offset))
                 at = offset + word
+
+    def _own_struct(self, type_address: int, size: int) -> Optional[Tuple[str, ObjectMembers]]:
+        """Return the C structure of a type's instances, told by its functions' arguments and variables. Raises Unreadable."""
+        functions = [self.target.value(f"type.{name}", type_address) for name in _FUNCTIONS]
+        struct = self.table.struct_of([f for f in functions if f], size)
+        members = self.table.read(struct) if struct is not None else None
+        return None if struct is None or members is None else (struct, members)
 
     def described(self, type_address: int) -> List[Tuple[str, int]]:
         """Return (name, offset) of the object members that a type describes in ``tp_members``. Raises Unreadable."""

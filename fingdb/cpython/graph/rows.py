@@ -36,6 +36,8 @@ class Row:
     borrowed: Tuple[str, ...] = ()
     untyped: Tuple[str, ...] = ()
     special: Tuple[str, ...] = ()
+    #: The only members that are visited, where those are few.
+    only: Tuple[str, ...] = ()
     #: Members that some versions visit and others do not.
     unsure: Tuple[str, ...] = ()
     #: Members that are not set in objects of this type.
@@ -90,7 +92,8 @@ ROWS: Dict[str, Row] = {
         untyped=("tp_subclasses",),
         special=("type",),
     ),
-    "code": Row(("PyCodeObject",), borrowed=("co_weakreflist",)),
+    # Collected in free-threaded builds only.
+    "code": Row(("PyCodeObject",), borrowed=("co_weakreflist",), only=("co_consts",)),
     "frame": Row(("PyFrameObject",), borrowed=("f_gen",), special=("frame",)),
     "generator": _generator("gi", "PyGenObject", "gi_origin_or_finalizer"),
     "coroutine": _generator("cr", "PyCoroObject"),

@@ -77,6 +77,23 @@ class Types(Postponed):
         found = self._type(struct)
         return None if found is None else _path_at(found, offset)
 
+    def pointed_structs(self, function: int) -> List[str]:
+        """Return the names of the structures to which arguments and variables of a function point."""
+        self.need_symbols()
+        try:
+            block = gdb.block_for_pc(function)
+        except (gdb.error, RuntimeError):
+            return []
+        found: Dict[str, None] = {}
+        while block is not None and block.superblock is not None and not block.is_global and not block.is_static:
+            for symbol in block:
+                if (symbol.is_argument or symbol.is_variable) and symbol.type is not None:
+                    type_ = symbol.type.strip_typedefs()
+                    if type_.code == gdb.TYPE_CODE_PTR:
+                        found[str(type_.target().unqualified())] = None
+            block = block.superblock
+        return [name for name in found if name.replace("struct ", "").replace("_", "").isalnum()]
+
     def enum_values(self, enum: str) -> Mapping[str, int]:
         """Return the constants of ``enum enum`` with their values, none if there is no such type."""
         # By the type: a constant that is not there would be looked for in all debug information.
