@@ -55,13 +55,16 @@ class BatchCommand(Command):
 
     def _take(self, executable: str, known: bool) -> None:
         """Take the executable to run, without its symbols if all is ``known`` that they tell, or can be learned."""
-        from .learn import learn
-
         debugger = self.session.debugger
-        if known or learn(debugger, executable):
+        if known or self._learn(executable):
             debugger.postpone_symbols(executable)
         else:
             debugger.take(executable)
+
+    def _learn(self, executable: str) -> bool:
+        from .learn import learn
+
+        return learn(self.session.debugger, executable)
 
 
 def start_thread(thread: threading.Thread) -> None:

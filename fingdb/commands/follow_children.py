@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from typing import Any, Callable, Dict, List
@@ -30,6 +29,8 @@ class Children:
         Forks(self._born)
 
     def _born(self, pid: int, whole: bool) -> None:
+        import subprocess  # takes milliseconds that most runs need not spend
+
         kind = "fork" if whole else "other"
         with open(os.path.join(self._directory, f"born-{pid}"), "w", encoding="utf-8"):
             pass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Dict, List, Optional, Set, Tuple
 
 from ..debugger.interface import Debugger, DebuggerError, Hit
-from ..elf import ElfError, open_elf
+from ..elf import ElfError, ElfFile, open_elf
 from ..finalization import catalogue
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
@@ -30,18 +31,24 @@ def exported_api(runtime: RuntimeModule) -> List[Tuple[int, str]]:
     Without those that CPython documents as callable when it is not initialized. One name for each
     address: aliases are one function.
     """
-    allowed = catalogue.callable_after_finalize()
-    found: Dict[int, str] = {}
     try:
-        exported = open_elf(runtime.module.path).exported()
+        return [(address + runtime.bias, name) for address, name in _api_of(open_elf(runtime.module.path))]
     except ElfError:
         return []
+
+
+@lru_cache(maxsize=4)
+def _api_of(elf: ElfFile) -> List[Tuple[int, str]]:
+    """Return the same with the file's own addresses; asked for several times in one finalization."""
+    allowed = catalogue.callable_after_finalize()
+    found: Dict[int, str] = {}
+    exported = elf.exported()
     callable_places = {s.address for s in exported.values() if s.name in allowed}
     for symbol in exported.values():
         name = base_name(symbol.name)
         if symbol.function and name.startswith(("Py", "_Py")) and symbol.address not in callable_places:
             if name not in MAIN_PROGRAM:
-                found.setdefault(symbol.address + runtime.bias, name)
+                found.setdefault(symbol.address, name)
     return sorted(found.items())
 
 
