@@ -93,6 +93,8 @@ class Walk:
 
     #: Whether the end of every step must be noticed at once.
     exact_ends = False
+    #: Whether what each step changed goes into the trace.
+    records_changes = True
 
     def __init__(self, session: Session, timeout: Optional[float]) -> None:
         self.session = session
@@ -117,7 +119,8 @@ class Walk:
             self._look(first=True)
             if not self.session.tracer.ends:
                 self._exit.arm(trace.pid, self.session.tracer.settle)
-        self._recorder.began(trace, run, new_phase)
+        if self.records_changes:
+            self._recorder.began(trace, run, new_phase)
 
     def closed(self, run: StepRun) -> None:
         """Nothing to do."""
@@ -126,7 +129,7 @@ class Walk:
         """Take the last numbers."""
         if not self.session.tracer.open:
             self._exit.disarm()  # in another program there would be something else at that place
-        if trace.ended == "returned":
+        if trace.ended == "returned" and self.records_changes:
             self._recorder.ended(trace)
 
     def _look(self, first: bool) -> None:

@@ -17,6 +17,7 @@ class CheckedWalk(Walk):
     """A walk that looks for touches, and asks why when a fatal signal arrives."""
 
     exact_ends = True
+    records_changes = False  # what is of interest here is what came too late
 
     def __init__(self, session: Session, timeout: Optional[float]) -> None:
         super().__init__(session, timeout)

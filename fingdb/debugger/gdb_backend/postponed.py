@@ -3,7 +3,8 @@
 Symbols and debug information take gdb most of its start, and with debug information each breakpoint at an address
 takes milliseconds, for gdb then reads all of the unit that has the place. A run that knows its build needs neither
 as long as nobody wants names for a stack. So gdb gets the executable without symbols and leaves those of the
-libraries alone; what is mapped where ld.so tells (see `link_map`), also when it changes.
+libraries alone (but those of the C library, which it always reads, without their debug file); what is mapped where
+ld.so tells (see `link_map`), also when it changes.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Postponed(RawMemory, Breakpoints):
         self._known: Set[str] = set()
         self._armed_for = 0
         self._watching: List[Handle] = []
+        #: Where gdb looks for debug files when symbols are not postponed.
+        self._debug_directories: Optional[str] = None
         gdb.events.new_objfile.connect(self._process_noticed)
         gdb.events.clear_objfiles.connect(self._process_noticed)
 
@@ -48,6 +51,8 @@ class Postponed(RawMemory, Breakpoints):
         """Take an executable to run, without its symbols. Raises DebuggerError."""
         try:
             gdb.execute("set auto-solib-add off")
+            self._debug_directories = str(gdb.parameter("debug-file-directory") or "")
+            gdb.execute("set debug-file-directory")
             gdb.execute(f"exec-file {quoted(executable)}", to_string=True)
         except gdb.error as error:
             raise DebuggerError(f"gdb cannot read {executable}: {error}") from None
@@ -61,7 +66,7 @@ class Postponed(RawMemory, Breakpoints):
         self._stop_watching()
         self.reading_symbols = True
         try:
-            gdb.execute("set auto-solib-add on")
+            self._as_always()
             bias = self._bias_of(executable)
             gdb.execute(f"symbol-file -o {bias:#x} {quoted(executable)}", to_string=True)
             if gdb.selected_inferior().pid:
@@ -71,6 +76,16 @@ class Postponed(RawMemory, Breakpoints):
         finally:
             self.reading_symbols = False
         self.files_changed()
+
+    def _as_always(self) -> None:
+        """Let gdb read symbols by itself again, debug files too; those of the files that it has without come now."""
+        gdb.execute("set auto-solib-add on")
+        directories, self._debug_directories = self._debug_directories, None
+        gdb.execute(f"set debug-file-directory {directories or ''}")
+        for objfile in gdb.objfiles():
+            if objfile.owner is None and objfile.is_valid():
+                for path in separate_debug_files(objfile.build_id, directories):
+                    objfile.add_separate_debug_file(path)
 
     def files_changed(self) -> None:
         """Note that other files are in the target now; overridden where that is of interest."""
@@ -86,7 +101,11 @@ class Postponed(RawMemory, Breakpoints):
             # Another program was executed, and gdb has read its symbols: from here on as always.
             self.postponed = None
             self._stop_watching()
-            gdb.execute("set auto-solib-add on")
+            self.reading_symbols = True
+            try:
+                self._as_always()
+            finally:
+                self.reading_symbols = False
         elif self._armed_for != pid:
             self._armed_for = pid
             self._wait_for(link_map.entry_point(pid), self._program_begins)
@@ -151,13 +170,12 @@ class Postponed(RawMemory, Breakpoints):
                 found.append(self._module(path, bias))
         return [module for module in found if module is not None]
 
-    @staticmethod
-    def _module(path: str, bias: int) -> Optional[Module]:
+    def _module(self, path: str, bias: int) -> Optional[Module]:
         try:
             build_id = open_elf(path).build_id
         except ElfError:
             return None
-        return Module(path, bias, build_id, (path, *separate_debug_files(build_id)))
+        return Module(path, bias, build_id, (path, *separate_debug_files(build_id, self._debug_directories)))
 
     @staticmethod
     def _bias_of(executable: str) -> int:
@@ -182,10 +200,10 @@ class Postponed(RawMemory, Breakpoints):
         return None
 
 
-def separate_debug_files(build_id: Optional[str]) -> List[str]:
-    """Return the file with a build's debug information that gdb would read, found by its build-id."""
+def separate_debug_files(build_id: Optional[str], directories: Optional[str]) -> List[str]:
+    """Return the file with a build's debug information that gdb would find by its build-id in these directories."""
     if build_id:
-        for directory in str(gdb.parameter("debug-file-directory") or "").split(":"):
+        for directory in (directories or "").split(":"):
             path = os.path.join(directory, ".build-id", build_id[:2], f"{build_id[2:]}.debug")
             if directory and os.path.isfile(path):
                 return [path]
