@@ -51,7 +51,7 @@ class LeakWatch:
         for trace in waiting:
             try:
                 python = self._python()
-                found = survivors(Heap(python), Roots(self._debugger, python), True)
+                found = survivors(Heap(python), Roots(self._debugger, python), False)
             except DebuggerError as problem:
                 self.notes.append(f"survivors could not be looked for: {problem}")
                 continue

@@ -35,6 +35,8 @@ _DEEPEST = 3
 #: More candidates than this are not tried one by one.
 _MOST_CLASSES = 64
 
+#: So much of a function without a name is read (bytes).
+_MOST_CODE = 1 << 10
 #: `call` and `jmp` through the global offset table, as compiled with -fno-plt.
 _THROUGH_TABLE = (b"\xff\x15", b"\xff\x25")
 #: Where registers are said to point to find out what an instruction's operand is relative to.
@@ -280,8 +282,8 @@ def _may_read(debugger: Debugger, function: int, offset: int, depth: int, seen: 
     if function in seen:
         return False
     seen.add(function)
-    end = end_of(debugger, function) + 1  # what is told is the last byte that its name covers
-    if end <= function + 1:
+    end = _end(debugger, function)
+    if end <= function:
         return True
     try:
         instructions = debugger.disassemble(function, end)
@@ -305,6 +307,26 @@ def _may_read(debugger: Debugger, function: int, offset: int, depth: int, seen: 
     return False
 
 
+
+
+def _end(debugger: Debugger, function: int) -> int:
+    """Return where a function ends: by its name, else where its last return is. ``function`` itself if unknown."""
+    symbol = debugger.symbol_at(function)
+    if symbol is not None and symbol[1] == function:
+        return end_of(debugger, function) + 1  # what is told is the last byte that its name covers
+    try:
+        instructions = debugger.disassemble(function, function + _MOST_CODE)
+    except DebuggerError:
+        return function
+    farthest = function
+    for instruction in instructions:
+        following = instruction.address + instruction.length
+        if instruction.flow in ("jump", "branch") and instruction.target is not None:
+            if function <= instruction.target < function + _MOST_CODE:
+                farthest = max(farthest, instruction.target)
+        if instruction.flow in ("return", "jump") and following > farthest:
+            return following
+    return function
 
 
 def _reads(code: bytes, pc: int, offset: int) -> bool:

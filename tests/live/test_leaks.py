@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import pytest
 
 from tests.live.check_scenarios import DIRECTORY, Program
-from tests.support.build import build_program
+from tests.support.build import build_extension, build_program
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.gdbrun import run_gdb
 from tests.support.interpreters import Interpreter
@@ -99,6 +99,28 @@ def test_a_type_that_outlives_its_subinterpreter(python: Interpreter) -> None:
     assert "interpreter 1" in done.stdout, done.output
     found = json.loads(done.stdout[done.stdout.index("ANSWER{") + len("ANSWER") :])
     assert told(found) == expected("unvisited-type", python), found["groups"]
+
+
+@pytest.mark.parametrize("flags", [("-O0",), ("-O3", "-s")], ids=lambda flags: "".join(flags))
+def test_a_traverse_is_read_however_it_is_compiled(any_python: Interpreter, flags: Sequence[str], tmp_path: Path) -> None:
+    source = DIRECTORY / "unvisited-type" / "walker.c"
+    found = leaks(
+        [any_python.path, "-c", "import walker"],
+        {"PYTHONPATH": str(build_extension(any_python, [source], "walker", flags))},
+    )
+    (group,) = [g for g in found["groups"] if g["severity"] != "note"]
+    assert group["kind"] == "unvisited" and group["suspects"][0]["confidence"] == "certain", group
+    # The same, with the reference visited: nothing is left.
+    mended = tmp_path / "walker.c"
+    visit = "    Py_VISIT(((walker_t *)self)->path);"
+    text = source.read_text()
+    assert text.count(visit) == 1
+    mended.write_text(text.replace(visit, f"    Py_VISIT(Py_TYPE(self));\n{visit}"))
+    found = leaks(
+        [any_python.path, "-c", "import walker"],
+        {"PYTHONPATH": str(build_extension(any_python, [mended], "walker", flags))},
+    )
+    assert found["groups"] == []
 
 
 def test_what_is_left_behind(python: Interpreter) -> None:
