@@ -394,12 +394,19 @@ class Checker:
         return Finding(
             "late-thread",
             # With no interpreter left the call itself crashes.
-            "note" if _own_thread(scene) else "error" if over else "warning",
+            "note" if _own_thread(scene) and self._reads_stacks() else "error" if over else "warning",
             f"a thread asked for the GIL in {asked} after {since}",
             asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step or None, culprit,
             steps_since=trace.begun - ended.begun,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )
+
+    def _reads_stacks(self) -> bool:
+        """Tell whether the build lets Python stacks be read: without them nobody knows what a thread runs."""
+        try:
+            return any(map(self._python().layout.has, ("thread.frame", "thread.current_frame", "thread.cframe")))
+        except DebuggerError:
+            return False
 
     def _asks_late(self, hit: Hit, name: str, trace: Trace) -> bool:
         """Tell whether another thread asks for the GIL, which is told as such."""
