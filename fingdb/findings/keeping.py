@@ -149,6 +149,8 @@ class _Search:
         if not self.paths and wanted:
             if self.exhausted:
                 self._unexplained()
+                # A word in memory explains nothing where every reference is explained.
+                self.conservative = [p for p in self.conservative if self._lacking(p.steps[0].address)]
             self.paths = _distinct(self.paths) + _distinct(self.conservative)
         del self.paths[wanted:]
         for path in self.paths:
@@ -157,12 +159,17 @@ class _Search:
 
     def _unexplained(self) -> None:
         """Add paths from those objects that count more references than anything shows."""
-        for address, found in self._found.items():
-            holders = [h for h in map(self._roots.of_place, found.places) if h is not None]
-            left = account_of(self._heap, address, found, holders).unexplained
-            if left is not None and left > 0:
+        for address in self._found:
+            left = self._lacking(address)
+            if left:
                 words = f"{left} reference{'s' if left > 1 else ''} that nothing shows"
                 self._add(Holder(UNEXPLAINED, words, address), address)
+
+    def _lacking(self, address: int) -> int:
+        """Return how many references an object of the search counts that nothing shows, 0 also for an immortal one."""
+        found = self._found[address]
+        holders = [h for h in map(self._roots.of_place, found.places) if h is not None]
+        return max(0, account_of(self._heap, address, found, holders).unexplained or 0)
 
     def _places(self, address: int, found: Referrers) -> None:
         told = set()

@@ -124,6 +124,8 @@ def test_a_traverse_is_read_however_it_is_compiled(any_python: Interpreter, flag
 
 
 def test_what_is_left_behind(python: Interpreter) -> None:
+    if python.free_threaded:
+        pytest.skip(f"{python.label} allocates with mimalloc: it has no blocks of pymalloc")
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")
     words, variables = Program("left-behind", "hoard.c").command(python)
@@ -133,9 +135,6 @@ def test_what_is_left_behind(python: Interpreter) -> None:
     done = run_gdb(words[0], args=words[1:], commands=commands, env=variables, timeout=120)
     assert "ANSWER{" in done.stdout, done.output
     after = json.loads(done.stdout[done.stdout.index("ANSWER{") + len("ANSWER") :])
-    if python.free_threaded:
-        assert any("mimalloc" in problem for problem in after["problems"]), after
-        return
     before = after["before"]
     for found in (before, after):
         assert {t["type"]: t["count"] for t in found["types"]}["complex"] == 500

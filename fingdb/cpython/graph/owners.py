@@ -133,6 +133,8 @@ class Heap:
                 if block + head <= place and self.referents.looks_like_object(block + head):
                     yield block + head
             return
+        if self.unused(place):
+            return  # what was freed there may still look like an object
         word = self.target.memory.pointer_size
         at = place & ~(2 * word - 1)
         for candidate in range(at, at - _BACK, -2 * word):
