@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..cpython import attributes
+from ..cpython.graph.frames import untagged
 from ..cpython.native import NativeIds
 from ..cpython.objects import integer, string, type_name
 from ..cpython.target import PythonTarget, Unreadable
@@ -292,7 +293,7 @@ def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int)
                 )
             if 0 <= size <= _MOST_SLOTS:
                 try:
-                    yield at, [0 if word & 3 == 3 else word & ~3 for word in python.memory.array(at + field.offset, size)]
+                    yield at, [untagged(word) for word in python.memory.array(at + field.offset, size)]
                 except Unreadable:
                     yield at, []
             at = python.number("frame.back" if old else "iframe.previous", at)

@@ -36,6 +36,8 @@ _RED_ZONE = 128
 #: Blocks of malloc that point to the next, from a variable to the one that is asked for.
 _MOST_HOPS = 16
 _MOST_CALLBACKS = 1 << 16
+#: Where an interpreter of 3.14 and later keeps the list of atexit callbacks.
+_CALLBACK_LIST = "atexit.callbacks"
 #: A callback of atexit: function, arguments, keywords.
 _CALLBACK_WORDS = 3
 #: Members of a frame that own nothing: the function does.
@@ -81,6 +83,8 @@ class Roots:
                 if path and any(word in path for word in _FREE_LISTS):
                     return None  # the part of it that is not in use: what is on a free list has no reference
                 owned = not (path and any(word in path for word in _CACHES))
+                if path == _CALLBACK_LIST:
+                    return Holder(ATEXIT, f"{words}, the callbacks of atexit", place)
                 return Holder(kind, f"{words}, {path or f'+{place - start:#x}'}", place, None, owned)
         for start, end, words in self._callbacks:
             if start <= place < end:

@@ -214,13 +214,14 @@ ROWS.update(_rows(("struct _PyInterpreterFrame",), "iframe", {
     "previous": "previous",
     "instruction": "instr_ptr prev_instr",
     "owner": "owner",
-    "function": "f_funcobj f_func",
+    "function": "f_funcobj.bits f_funcobj f_func",
     "locals_dict": "f_locals",
     "globals": "f_globals",
     "builtins": "f_builtins",
     "frame_obj": "frame_obj",
     "is_entry": "is_entry",
     "stacktop": "stacktop",
+    "stackpointer": "stackpointer",  # from 3.14
     "tlbc_index": "tlbc_index",
 }))
 
@@ -315,7 +316,8 @@ ROWS.update(_rows(("PyDictValues", "struct _dictvalues"), "dict_values", {"value
 ROWS.update(_rows(("PyDictOrValues",), "dict_or_values", {"values": "values"}))
 
 ROWS.update(_rows(("PyModuleObject",), "module", {
-    "dict": "md_dict", "name": "md_name", "state": "md_state", "def": "md_def",
+    "dict": "md_dict", "name": "md_name", "state": "md_state", "def": "md_def md_token",
+    "state_size": "md_state_size", "token_is_def": "md_token_is_def",  # 3.15
 }))
 ROWS.update(_rows(("PyModuleDef", "struct PyModuleDef"), "module_def", {
     "name": "m_name", "size": "m_size", "traverse": "m_traverse",

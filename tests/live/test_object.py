@@ -22,12 +22,12 @@ def explained(python: Interpreter) -> List[Tuple[str, str]]:
     """Return (object, sign) of each difference to gc.get_referents that there must be, with its reason here.
 
     Up to 3.9 the callbacks of atexit are in memory of C that its module's m_traverse follows; so are the exceptions
-    of _decimal in 3.13, where the capsule of _socket has a function of its own that visits a type.
+    of _decimal from 3.13 on, where the capsule of _socket has a function of its own that visits a type.
     """
     version = python.version[:2]
     if version <= (3, 9):
         return [("<module 'atexit'>", "missing")]
-    if version == (3, 13):
+    if version in ((3, 13), (3, 14), (3, 15)):
         return [("<PyCapsule>", "missing"), ("<module '_decimal'>", "missing")]
     return []
 

@@ -20,13 +20,14 @@ def dict_edges(target: PythonTarget, address: int, symbol: "Symbols") -> Iterato
     """Yield the references of a dict. Raises Unreadable.
 
     Mirrors dict_traverse (Objects/dictobject.c): keys of a table that has only str keys are not visited, those
-    of a split table belong to the type; values inside an instance (3.13) belong to the instance.
+    of a split table belong to the type; values inside an instance (3.13) belong to the instance, or
+    to the dict (`dict_visits_inside`).
     """
     keys = target.number("dict.keys", address)
     values = target.number("dict.values", address)
     shown = VISITED
     if values:
-        if target.value("dict_values.embedded", values):
+        if target.value("dict_values.embedded", values) and not dict_visits_inside(target):
             shown = BORROWED
         array = values + target.layout.offset("dict_values.values")
         for key, value in dicts.items_of_keys(target, keys, array):
@@ -37,6 +38,11 @@ def dict_edges(target: PythonTarget, address: int, symbol: "Symbols") -> Iterato
     for key, value in dicts.items_of_keys(target, keys, None):
         yield Edge(value, VISITED, "", VALUE, key)
         yield Edge(key, how, "", KEY, key)
+
+
+def dict_visits_inside(target: PythonTarget) -> bool:
+    """Tell who visits the values inside an instance that has a dict too: the dict (from 3.14 on) or the instance."""
+    return target.layout.has("iframe.stackpointer")  # as old as that
 
 
 class Symbols:

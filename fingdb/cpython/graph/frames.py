@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Set
+from typing import Iterator, List, Optional, Set
 
 from .. import objects
 from ..target import PythonTarget, Unreadable
@@ -31,9 +31,19 @@ def local_names(target: PythonTarget, code: int) -> List[int]:
     return names
 
 
+def untagged(word: int) -> int:
+    """Return the object that a word of a frame refers to, 0 for none.
+
+    From 3.14 on the words are tagged (Include/internal/pycore_stackref.h): both low bits set is an int, one of them a
+    reference that is not counted. Addresses of objects have neither.
+    """
+    return 0 if word & 3 == 3 else word & ~3
+
+
 def _slots(target: PythonTarget, start: int, count: int, code: int, how: str = VISITED) -> Iterator[Edge]:
     names = local_names(target, code)
-    for index, held in enumerate(target.memory.array(start, max(0, min(count, _MOST_SLOTS)))):
+    for index, word in enumerate(target.memory.array(start, max(0, min(count, _MOST_SLOTS)))):
+        held = untagged(word)
         if held:
             if index < len(names):
                 yield Edge(held, how, "", LOCAL, names[index])
@@ -71,8 +81,14 @@ def generator_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
     cleared = target.layout.enum("FRAME_CLEARED")
     if field is None or cleared is None:
         return
+    frame = address + field.offset
     if target.number("generator.state", address) < cleared:
-        yield from interpreter_frame_edges(target, address + field.offset)
+        yield from interpreter_frame_edges(target, frame)
+    elif target.layout.has("iframe.stackpointer"):
+        # Its code is kept to the end (from 3.14 on).
+        code = untagged(target.number("iframe.code", frame))
+        if code:
+            yield Edge(code, VISITED, _NAMES["code"], MEMBER)
 
 
 def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = False) -> Iterator[Edge]:
@@ -82,20 +98,23 @@ def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = Fa
     ``running`` its locals are listed whatever it says.
     """
     for name in ("frame_obj", "locals_dict", "function", "code"):
-        held = target.value(f"iframe.{name}", frame)
+        held = untagged(target.value(f"iframe.{name}", frame) or 0)
         if held:
             yield Edge(held, VISITED, _NAMES[name], MEMBER)
     for name in ("globals", "builtins"):
-        held = target.value(f"iframe.{name}", frame)
+        held = target.value(f"iframe.{name}", frame) or 0
         if held:
             yield Edge(held, BORROWED, f"f_{name}", MEMBER)
-    code = target.number("iframe.code", frame)
-    count = target.value("iframe.stacktop", frame)
+    code = untagged(target.number("iframe.code", frame))
+    start = frame + target.layout.offset("iframe.locals")
+    count: Optional[int] = target.value("iframe.stacktop", frame)
     if count is not None and count >= 1 << 31:
         count -= 1 << 32
+    top = target.value("iframe.stackpointer", frame)
+    if top:
+        count = (top - start) // target.memory.pointer_size
     if count is None or count < 0:
         count = (target.value("code.nlocalsplus", code) or 0) if running else 0
-    start = frame + target.layout.offset("iframe.locals")
     yield from _slots(target, start, count, code, HELD if running else VISITED)
 
 
@@ -119,7 +138,7 @@ def thread_frames(target: PythonTarget, thread: int, limit: int = _MOST_SLOTS) -
 
 def frame_extent(target: PythonTarget, frame: int) -> int:
     """Return how many bytes an interpreter frame has, its stack included, 0 if that cannot be told. Raises Unreadable."""
-    code = target.number("iframe.code", frame)
+    code = untagged(target.number("iframe.code", frame))
     if not code:
         return 0
     slots = (target.value("code.nlocalsplus", code) or 0) + (target.value("code.stacksize", code) or 0)

@@ -130,6 +130,8 @@ class Referents:
                 yield Edge(place.dict, how, "__dict__")
             if place.values:
                 how = ASSUMED if place.dict else VISITED
+                if place.dict and containers.dict_visits_inside(self.target):
+                    how = BORROWED
                 yield from containers.value_edges(self.target, type_address, place.values, how)
         if plan.unknown or plan.items_unknown:
             yield from self._words(address, plan, type_address)
@@ -205,8 +207,10 @@ class Referents:
     def _module_state(self, address: int) -> Iterator[Edge]:
         target = self.target
         state, definition = target.value("module.state", address), target.value("module.def", address)
-        if state and definition:
-            size = target.value("module_def.size", definition) or 0
+        size = target.value("module.state_size", address)
+        if size is None and definition:
+            size = target.value("module_def.size", definition)
+        if state and size:
             if 0 < size <= _LARGEST_BODY:
                 yield from self.guessed(state, [(0, size)], "state ")
 

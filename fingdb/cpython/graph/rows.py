@@ -51,8 +51,14 @@ ALWAYS_BORROWED = ("weakreflist", "weaklist", "weakrefs", "wr_prev", "wr_next", 
                    "md_weaklist", "in_weakreflist", "od_weakreflist", "dict_weakreflist")  # fmt: skip
 
 
+#: Members of the interpreter frame inside a generator, which is read as such.
+_IN_FRAME = ("f_executable", "f_funcobj", "f_globals", "f_builtins", "f_locals", "frame_obj")
+
+
 def _generator(prefix: str, struct: str, *ignored: str) -> Row:
-    return Row((struct,), (f"{prefix}_origin",), (f"{prefix}_weakreflist",), special=("generator",), ignored=ignored)
+    return Row(
+        (struct,), (f"{prefix}_origin",), (f"{prefix}_weakreflist",), special=("generator",), ignored=(*ignored, *_IN_FRAME)
+    )
 
 
 _DESCRIPTOR = ("d_name", "d_qualname")
@@ -84,7 +90,9 @@ ROWS: Dict[str, Row] = {
     "weakref.ProxyType": Row(("PyWeakReference",), borrowed=("wr_object",)),
     "weakcallableproxy": Row(("PyWeakReference",), borrowed=("wr_object",)),
     "weakref.CallableProxyType": Row(("PyWeakReference",), borrowed=("wr_object",)),
-    "module": Row(("PyModuleObject",), held=("md_name",), borrowed=("md_weaklist", "md_def"), special=("module-state",)),
+    "module": Row(
+        ("PyModuleObject",), held=("md_name",), borrowed=("md_weaklist", "md_def", "md_token"), special=("module-state",)
+    ),
     "type": Row(
         ("PyHeapTypeObject",),
         held=("ht_name", "ht_qualname", "ht_slots", "tp_subclasses"),
@@ -100,6 +108,7 @@ ROWS: Dict[str, Row] = {
     "async_generator": _generator("ag", "PyAsyncGenObject"),
     "coroutine_wrapper": Row(("PyCoroWrapper",)),
     "dict": Row((), special=("dict",)),
+    "frozendict": Row((), special=("dict",)),
     "list": Row((), special=("list",)),
     "tuple": Row((), special=("tuple",)),
     "set": Row((), special=("set",)),
@@ -140,7 +149,7 @@ ROWS: Dict[str, Row] = {
     "collections.OrderedDict": Row(("PyODictObject",), special=("dict", "odict")),
     "functools._lru_cache_wrapper": Row(("lru_cache_object",), borrowed=("prev", "next"), special=("lru-cache",)),
     "functools._lru_list_elem": Row(("lru_list_elem",), borrowed=("prev", "next")),
-    "functools.partial": Row(("partialobject",)),
+    "functools.partial": Row(("partialobject",), borrowed=("placeholder",)),
     "BaseException": Row(("PyBaseExceptionObject",)),
     "StopIteration": Row(("PyStopIterationObject",)),
     "SystemExit": Row(("PySystemExitObject",)),

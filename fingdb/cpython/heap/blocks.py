@@ -19,6 +19,8 @@ from .typetest import TypeTest
 
 #: Counts beyond this are no counts (an immortal object's has 32 bits).
 _MOST_REFERENCES = 1 << 40
+#: Above these a count may be a pointer.
+_LIKELY_REFERENCES = 1 << 16
 _PATIENCE = 1 << 15
 
 
@@ -96,6 +98,8 @@ class _Sorter:
             flags = self._types.flags(words[place + self._type])
             if flags < 0 or (flags & HAVE_GC) != wanted:
                 continue
+            if count > _LIKELY_REFERENCES and not count % 8 and self._target.memory.read_some(count, 8):
+                continue  # it is a pointer: the addresses of a program that is not position-independent are small
             # Two words more come before the header of types that keep a dict or weak references there.
             more = bool(flags & (MANAGED_DICT | MANAGED_WEAKREF))
             if not skip or more == (skip > self._header):
