@@ -21,6 +21,8 @@ def left_behind(target: PythonTarget) -> LeftBehind:
     """Return what is allocated now. Never raises but Interrupted."""
     blocks = used_blocks(target)
     found = LeftBehind(len(blocks.starts), blocks.large, partial=blocks.partial, problems=list(blocks.problems))
+    if target.build.free_threaded and not found.problems:
+        found.problems.append("a free-threaded build allocates with mimalloc: its blocks are not counted")
     reader = _Reader(target)
     types: Dict[str, List[int]] = {}
     sizes: "Counter[int]" = Counter()
