@@ -23,6 +23,7 @@ class CheckedWalk(Walk):
         super().__init__(session, timeout)
         self.checker = Checker(session.debugger, session.tracer, session.python)
         self.checker.may_pause = True
+        self.checker.remember_stacks()
         session.tracer.observers.append(self.checker)
         self.diagnosis: Optional[Report] = None
         self.leaks: Optional[LeakWatch] = None
@@ -68,6 +69,7 @@ class CheckedWalk(Walk):
         report = super().report()
         report.extra["brief"] = "check"
         report.findings = self.checker.findings()
+        self.checker.keep_stacks()
         report.notes.extend(self.checker.notes)
         if self.leaks is not None:
             report.findings.extend(self.leaks.findings)

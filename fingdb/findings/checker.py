@@ -26,6 +26,7 @@ from .culprit import RUNTIME, STDLIB
 from .dead_objects import DeadObjects
 from .environ import EnvironWatch
 from .exit_watch import ExitWatch
+from .known_stacks import KnownStacks
 from .late_calls import CallerCheck, main_program_returns, reachable
 from .ledger import Ended, Ledger
 from .resources import ResourceWatch
@@ -485,6 +486,15 @@ class Checker:
     def _add(self, finding: Finding) -> bool:
         new = self.log.add(finding)
         return new and self.on_finding(finding)
+
+    def remember_stacks(self) -> None:
+        """Name stacks that an earlier run saw by what it kept, where the debugger would have to read symbols first."""
+        self._witness.stacks = KnownStacks(self._debugger, self._python)
+
+    def keep_stacks(self) -> None:
+        """Keep the stacks of this run for the next."""
+        if self._witness.stacks is not None:
+            self._witness.stacks.keep()
 
     # -- what is left -----------------------------------------------------------------------------
     def findings(self) -> List[Finding]:

@@ -25,6 +25,10 @@ class NoUnwinding(Exception):
     """There is no call frame information for a place, or none that is understood here."""
 
 
+class Outermost(NoUnwinding):
+    """The frame has no caller: a process or a thread began with it."""
+
+
 @dataclass
 class _Rules:
     """How to find the caller's frame: the canonical frame address, and where registers were saved below it."""
@@ -32,13 +36,14 @@ class _Rules:
     register: int = -1
     offset: int = 0
     saved: Dict[int, int] = field(default_factory=dict)
+    outermost: bool = False
 
     def copy(self) -> "_Rules":
-        return _Rules(self.register, self.offset, dict(self.saved))
+        return _Rules(self.register, self.offset, dict(self.saved), self.outermost)
 
 
 def caller(path: str, bias: int, registers: Registers, innermost: bool, read: Read) -> Registers:
-    """Return the registers of the calling frame. Raises NoUnwinding.
+    """Return the registers of the calling frame. Raises NoUnwinding, Outermost where there is none.
 
     ``registers`` has the numbers of `KEPT` as keys. A frame that is not the ``innermost`` stands behind a call, which
     may be the last instruction of its function. ``read(address, length)`` reads memory; what it raises is passed on.
@@ -48,6 +53,8 @@ def caller(path: str, bias: int, registers: Registers, innermost: bool, read: Re
         rules = _rules_at(elf, registers[RETURN] - bias - (not innermost))
     except (ElfError, IndexError, struct.error, KeyError) as error:
         raise NoUnwinding(f"no call frame information: {error}") from None
+    if rules.outermost:
+        raise Outermost("no caller")
     if rules.register not in registers or RETURN not in rules.saved:
         raise NoUnwinding("the frame has an unusual form")
     frame = registers[rules.register] + rules.offset
@@ -161,6 +168,8 @@ def _execute(common: _Common, rules: _Rules, reader: "_Reader", end: int, distan
             rules.saved[register] = reader.uleb() * common.data_factor
         elif high == 3 or code in (6, 7, 8):  # DW_CFA_restore…, undefined, same_value
             register = low if high == 3 else reader.uleb()
+            if code == 7 and register == RETURN:
+                rules.outermost = True
             first = common.rules.saved.get(register) if code != 7 and code != 8 and distance is not None else None
             if first is not None:
                 rules.saved[register] = first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
 from ..cpython.frame import python_stack
 from ..cpython.runtime import interpreter_addresses
@@ -15,6 +15,7 @@ from ..finalization.functions import base_name
 from ..model.report import NativeFrame, PythonFrame, Thread
 from .culprit import RUNTIME, Blame, blame
 from .jumped import called_from_plumbing, who_jumped
+from .known_stacks import KnownStacks
 
 #: Frames of a touch that are looked at, and that are kept in its finding.
 LOOK, KEEP = 48, 24
@@ -41,6 +42,8 @@ class Witness:
         self._python = python
         #: Python stacks of threads as they were before their thread states were deleted, by native id.
         self._remembered: Dict[int, List[PythonFrame]] = {}
+        #: Set where a stack that was seen in an earlier run need not be asked of the debugger again.
+        self.stacks: Optional[KnownStacks] = None
 
     def remember_threads(self) -> None:
         """Keep the Python stacks of all threads: from now on finalization deletes thread states."""
@@ -54,7 +57,7 @@ class Witness:
 
     def look(self, hit: Hit) -> Scene:
         """Return what the thread that reached a breakpoint is doing."""
-        frames = self.frames_of(hit.native_id)
+        frames = self.frames_of(hit.native_id, bool(hit.address))
         python = self._python_stack(hit.native_id)
         # A function that finalizes, called too late, is what its caller does wrong.
         begins = bool(frames) and catalogue.roots().get(base_name(frames[0].function or "")) is not None and hit.address
@@ -63,10 +66,15 @@ class Witness:
             whose = who_jumped(self._debugger, hit)
         return Scene(hit.native_id, frames[:KEEP], python, whose, len(frames) >= LOOK)
 
-    def frames_of(self, native_id: int) -> List[NativeFrame]:
-        """Return the frames of a thread, innermost first; empty when it is gone."""
+    def frames_of(self, native_id: int, entered: bool) -> List[NativeFrame]:
+        """Return the frames of a thread, innermost first; empty when it is gone.
+
+        ``entered`` says that it stands at a breakpoint of ours.
+        """
         for thread in self._debugger.threads():
             if thread.native_id == native_id:
+                if self.stacks is not None:
+                    return self.stacks.frames(thread.debugger_id, LOOK, entered)
                 return self._debugger.frames(thread.debugger_id, LOOK)
         return []
 
