@@ -29,6 +29,7 @@ from .exit_watch import ExitWatch
 from .known_stacks import KnownStacks
 from .late_calls import CallerCheck, main_program_returns, reachable
 from .ledger import Ended, Ledger
+from .null_checks import asks_for_null
 from .resources import ResourceWatch
 from .sentinels import Sentinels
 from .state_net import Death, StateNet
@@ -38,6 +39,8 @@ from .witness import Scene, Witness
 DAEMON_THREADS = "daemon-threads"
 #: So long (seconds of our own time) functions that are hardly ever called may take to be watched.
 PATIENT_FOR = 2.0
+#: They answer NULL when what they are asked for is gone, which is no error.
+ANSWERS_NULL = ("PyState_FindModule",)
 #: So many calls of late threads from one place are looked at; later ones are counted.
 OFTEN_ENOUGH = 12
 #: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
@@ -315,6 +318,10 @@ class Checker:
             if not self._caller.from_outside(hit):
                 return False  # inside a call of the API from outside, which was reported: all of them are
             severity = "error"  # there is no interpreter either, which every such call needs
+        if severity == "warning" and name in ANSWERS_NULL:
+            back = self._debugger.return_address(hit)
+            if back is not None and asks_for_null(self._debugger, back):
+                severity = "note"  # that is how it is told that there is no state any more, and the caller knows
         text, references = advice.for_subsystem(ended.subsystem, own)
         finding = Finding(
             "touch-after-fini" if ended.subsystem.key != "module-state" else "stale-module-state",

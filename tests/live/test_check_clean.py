@@ -10,7 +10,7 @@ from typing import Dict, List
 import pytest
 
 from tests.live.check_scenarios import installed
-from tests.support.build import build_program
+from tests.support.build import build_extension, build_program
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
 
@@ -129,6 +129,42 @@ def test_programs_that_shut_down_properly(python: Interpreter, name: str, tmp_pa
 def test_well_made_packages(python: Interpreter, package: str, tmp_path: Path) -> None:
     directory = installed(python, package)
     assert complaints(python, ["-c", PACKAGES[package]], tmp_path, PYTHONPATH=str(directory)) == []
+
+
+ASKS_FIRST = """
+#include <Python.h>
+static struct PyModuleDef module;
+static void token_dealloc(PyObject *self)
+{
+    PyObject *home = PyState_FindModule(&module);
+    if (home != NULL)
+        *(long *)PyModule_GetState(home) -= 1;
+    PyObject_Free(self);
+}
+static PyTypeObject TokenType = {
+    PyVarObject_HEAD_INIT(NULL, 0) .tp_name = "careful.Token", .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT, .tp_dealloc = token_dealloc, .tp_new = PyType_GenericNew,
+};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "careful", NULL, sizeof(long), NULL};
+PyMODINIT_FUNC PyInit_careful(void)
+{
+    PyObject *self = PyModule_Create(&module);
+    if (self == NULL || PyType_Ready(&TokenType) < 0)
+        return NULL;
+    Py_INCREF(&TokenType);
+    PyModule_AddObject(self, "Token", (PyObject *)&TokenType);
+    return self;
+}
+"""
+
+
+@pytest.mark.parametrize("optimized", ["-O0", "-O2"])
+def test_a_deallocator_that_asks_whether_its_module_is_there(python: Interpreter, optimized: str, tmp_path: Path) -> None:
+    source = tmp_path / "careful.c"
+    source.write_text(ASKS_FIRST)
+    directory = build_extension(python, [source], "careful", [optimized])
+    words = ["-c", "import codecs, careful; codecs.register({'': careful.Token()}.get)"]
+    assert complaints(python, words, tmp_path, PYTHONPATH=str(directory)) == []
 
 
 SEVERAL_LIVES = """

@@ -114,7 +114,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
             ("stale-module-state", "error", _STATES, "PyModule_GetState", module_freed, "colour_dealloc", "palette"),
         ]),
         "stale-module-state": ((3, 10), [
-            ("stale-module-state", "warning", _STATES, "PyState_FindModule", by_index, "encoder_dealloc", "codecx"),
+            ("stale-module-state", "error", _STATES, "PyState_FindModule", by_index, "encoder_dealloc", "codecx"),
         ]),
         "stale-type-module": ((3, 9), [
             ("stale-module-state", "warning", _STATES, "PyType_GetModuleState", collect, "token_dealloc", "lexer"),
