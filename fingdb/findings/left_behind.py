@@ -14,6 +14,8 @@ from ..model.survivors import LeftBehind, SizeCount, TypeBytes
 #: Where in its block an object without, and with, a place in the collector's lists begins; and one that keeps its dict
 #: and weak references before that.
 _PLAIN, _COLLECTED = (0,), (16, 32)
+#: Free-threaded builds have no head of the collector before their objects.
+_FREE_THREADED = (0, 16)
 _PATIENCE = 1 << 14
 
 
@@ -21,8 +23,8 @@ def left_behind(target: PythonTarget) -> LeftBehind:
     """Return what is allocated now. Never raises but Interrupted."""
     blocks = used_blocks(target)
     found = LeftBehind(len(blocks.starts), blocks.large, partial=blocks.partial, problems=list(blocks.problems))
-    if target.build.free_threaded and not found.problems:
-        found.problems.append("a free-threaded build allocates with mimalloc: its blocks are not counted")
+    if target.build.free_threaded and not found.blocks:
+        found.problems.append("a free-threaded build has its blocks in heaps of its threads, which are gone")
     reader = _Reader(target)
     types: Dict[str, List[int]] = {}
     sizes: "Counter[int]" = Counter()
@@ -51,12 +53,14 @@ class _Reader:
     def __init__(self, target: PythonTarget) -> None:
         self._target = target
         self._referents = Referents(target)
+        behind = _FREE_THREADED if target.build.free_threaded else _COLLECTED
+        self._heads = ((False, _PLAIN), (True, behind))
         #: Type -> its name and whether its objects have a head of the collector, None for what is no type.
         self._types: Dict[int, Optional[Tuple[str, bool]]] = {}
 
     def type_in(self, block: int) -> Optional[str]:
         """Return the type's name of the object in the block whose first byte is at ``block``, None if there is none."""
-        for collected, heads in ((False, _PLAIN), (True, _COLLECTED)):
+        for collected, heads in self._heads:
             for head in heads:
                 try:
                     count = objects.refcount(self._target, block + head)
