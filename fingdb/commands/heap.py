@@ -15,7 +15,7 @@ from ..cpython.runtime import interpreter_addresses
 from ..debugger.interface import DebuggerError
 from .base import Command, split
 from .marks import Mark, marks_of
-from .summary import interpreters_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 _LIMIT = 20
 _SORTS = ("count", "bytes", "name")
@@ -69,7 +69,7 @@ class HeapCommand(Command):
         listed: List[GcObjects] = []
         limit = options.limit or None
         style, width = session.style(), session.width()
-        for number, address in interpreters_in(session, problems):
+        for number, address in heaps_in(session, problems):
             objects = gc_objects(python, address)
             listed.append(objects)
             census = _of_generation(python, objects, options.gen)

@@ -13,7 +13,7 @@ from ..debugger.interface import DebuggerError
 from ..report.escape import printable
 from .base import Command, split
 from .heap import generation_of, matches
-from .summary import interpreters_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 _LIMIT = 20
 #: (address, type, generation or None where an object is in no list)
@@ -56,7 +56,7 @@ class ObjectsCommand(Command):
         found: List[_Found] = []
         count = 0
         names: Dict[int, bool] = {}
-        for _number, interpreter in interpreters_in(self.session, problems):
+        for _number, interpreter in heaps_in(self.session, problems):
             objects = gc_objects(python, interpreter)
             problems.extend(objects.problems)
             listed.append(objects)

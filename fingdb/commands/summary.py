@@ -56,6 +56,12 @@ def interpreters_in(session: Session, problems: List[str]) -> List[Tuple[int, in
     return found
 
 
+def heaps_in(session: Session, problems: List[str]) -> List[Tuple[int, int]]:
+    """Return (id, address) of each interpreter with lists of its own: up to 3.8 one collector serves all interpreters."""
+    found = interpreters_in(session, problems)
+    return found[:1] if session.python().layout.has("runtime.gc") else found
+
+
 @contextmanager
 def walk_progress(session: Session, what: str = "objects:") -> Iterator[None]:
     """Tell on a terminal how far a walk over objects is, if it takes more than a second. Raises DebuggerError."""

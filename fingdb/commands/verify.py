@@ -8,7 +8,7 @@ from ..cpython.heap.pymalloc import used_blocks
 from ..cpython.heap.records import Blocks
 from ..cpython.heap.verify import ListCheck, Verification, verify_lists
 from .base import Command, split
-from .summary import interpreters_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 
 class VerifyCommand(Command):
@@ -21,7 +21,7 @@ class VerifyCommand(Command):
         session, python = self.session, self.session.python()
         problems: List[str] = []
         with walk_progress(session):
-            checked = [(number, verify_lists(python, at)) for number, at in interpreters_in(session, problems)]
+            checked = [(number, verify_lists(python, at)) for number, at in heaps_in(session, problems)]
             blocks = used_blocks(python)
         if not checked:
             problems.append("no interpreter is alive: there are no lists to check")

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from ..cpython.heap.pymalloc import POOL_SIZES
 from ..memory import Memory, MemoryFault
 
-#: Sizes of pools: up to 3.9, and from 3.10 on where there is a radix tree of arenas.
-POOL_SIZES = (1 << 14, 1 << 12)
 #: struct pool_header: count, freeblock, nextpool, prevpool, arenaindex, szidx, nextoffset, maxnextoffset.
 _HEADER = 48
 _LARGEST_CLASS = 64

@@ -18,13 +18,13 @@ PROGRAM = Path(__file__).parent / "programs" / "heap_commands.py"
 pytestmark = pytest.mark.live
 
 
-def answers(python: Interpreter, commands: Sequence[str], *words: str) -> List[str]:
+def answers(python: Interpreter, commands: Sequence[str], *words: str, program: Path = PROGRAM) -> List[str]:
     """Run the program to its stop, then commands; return what was printed before the first, and by each of them."""
     lines = ["handle SIGSTOP stop print nopass", "run"]
     for command in commands:
         lines += ["echo \\n@@\\n", command]
     lines += ["echo \\n@@\\n", "kill"]
-    done = run_gdb(python.path, words, lines, PROGRAM)
+    done = run_gdb(python.path, words, lines, program)
     parts = re.split(r"^@@$", done.stdout, flags=re.M)
     assert len(parts) == len(commands) + 2, done.output
     # Errors of commands are on standard error.
@@ -117,3 +117,17 @@ def test_damage_is_named(python: Interpreter) -> None:
     assert [t["count"] for t in interpreter["types"] if t["type"] == "?"] == []  # beyond the limit of 20 rows
     assert f"the list at {victim}" in " ".join(gone.split())
     assert other and "Traceback" not in errors
+
+
+def test_a_subinterpreter_has_a_heap_of_its_own(python: Interpreter) -> None:
+    need_lists(python)
+    commands = ["pyfin heap --all --json --type Inner", "continue"]
+    _said, heap, said, _errors = answers(python, commands, program=PROGRAM.with_name("heap_subinterpreter.py"))
+    document = json.loads(heap)
+    counts = [[(t["type"], t["count"]) for t in each["types"]] for each in document["interpreters"]]
+    # Up to 3.8 one collector serves all interpreters.
+    assert counts == ([[("__main__.Inner", 77)]] if python.version < (3, 9) else [[], [("__main__.Inner", 77)]])
+    blocks = document["blocks"]
+    assert blocks["problems"] == [] and blocks["partial"] is False
+    # sys.getallocatedblocks() counts those of all interpreters.
+    assert f"allocated {blocks['used'] + blocks['large']}\n" in said + "\n"

@@ -21,6 +21,8 @@ from .typetest import TypeTest
 _MOST_REFERENCES = 1 << 40
 #: Above these a count may be a pointer.
 _LIKELY_REFERENCES = 1 << 16
+#: The letter of the object domain in the debug hooks' header.
+_OBJECT = ord("o")
 _PATIENCE = 1 << 15
 
 
@@ -74,7 +76,9 @@ class _Sorter:
             if not start <= at < end:
                 start, end, words = window(at)
             index = (at - start) >> 3
-            address = self._object(words, index, at, size - before)
+            # The debug hooks write down who asked for a block: "o" for objects.
+            apt = not before or index > 0 and words[index - 1] & 0xFF == _OBJECT
+            address = self._object(words, index, at, size - before) if apt else 0
             if address:
                 found.addresses.append(address)
                 found.types.append(words[index + (address - at) // 8 + self._type])
@@ -95,8 +99,9 @@ class _Sorter:
             count = words[place]
             if not 0 < count < _MOST_REFERENCES:
                 continue
-            flags = self._types.flags(words[place + self._type])
-            if flags < 0 or (flags & HAVE_GC) != wanted:
+            type_ = words[place + self._type]
+            flags = self._types.flags(type_)
+            if flags < 0 or skip + self._types.basic_size(type_) > room or (flags & HAVE_GC) != wanted:
                 continue
             if count > _LIKELY_REFERENCES and not count % 8 and self._target.memory.read_some(count, 8):
                 continue  # it is a pointer: the addresses of a program that is not position-independent are small
