@@ -15,6 +15,7 @@ from ...debugger.interface import Debugger, MemoryFault
 
 #: Memory is read in pieces of this size.
 _PIECE = 1 << 20
+_ZEROS = bytes(_PIECE)
 _PAGE = 4096
 #: So few addresses are searched one after the other, as bytes.
 _FEW = 4
@@ -40,7 +41,8 @@ def find_words(
         for at in range(start, end, _PIECE):
             length = min(_PIECE, end - at)
             for place, data in _read(debugger, at, length):
-                yield from find(place, data)
+                if data != _ZEROS:  # an allocator may hold much that was never written
+                    yield from find(place, data)
             done += length
             told(done)
             debugger.check_interrupt()
@@ -69,11 +71,13 @@ def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
 
     def by_bytes(place: int, data: bytes) -> Iterator[Tuple[int, int]]:
         for number, needle in needles:
-            at = data.find(needle)
+            # The zeros of an address are everywhere: without them the search goes on in larger steps.
+            sought = needle.rstrip(b"\0") or needle
+            at = data.find(sought)
             while at >= 0:
-                if at % size == 0:
+                if at % size == 0 and data.startswith(needle, at):
                     yield place + at, number
-                at = data.find(needle, at + 1)
+                at = data.find(sought, at + 1)
 
     if len(needles) <= _FEW or size != 8 or debugger.big_endian != (sys.byteorder == "big"):
         return by_bytes

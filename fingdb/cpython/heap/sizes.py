@@ -120,7 +120,8 @@ class Sizes:
             raise MemoryFault(type_, 8)
         before = 0
         if flags & HAVE_GC:
-            before = target.layout.size("gc_head") or 16
+            # Objects of free-threaded builds have no head of the collector: _PyType_PreHeaderSize().
+            before = 0 if target.build.free_threaded else target.layout.size("gc_head") or 16
             if flags & (MANAGED_DICT | MANAGED_WEAKREF):
                 before += 16
         owner = self._owner_of_sizeof(type_)
