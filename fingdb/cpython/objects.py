@@ -16,6 +16,8 @@ TYPE = 1 << 31
 
 #: ``ob_ref_local`` of immortal objects of free-threaded builds.
 _IMMORTAL_LOCAL = 0xFFFFFFFF
+#: _PyGC_BITS_DEFERRED of ``ob_gc_bits``: Include/internal/pycore_gc.h.
+_DEFERRED = 64
 _CODECS = {1: ("latin-1", 1), 2: ("utf-16", 2), 4: ("utf-32", 4)}
 #: Longer strings, and numbers of more digits, are cut off or refused.
 LONGEST_STRING = 4096
@@ -117,6 +119,17 @@ def refcount(target: PythonTarget, address: int) -> int:
         return local
     shared = target.value("object.refcnt_shared", address) or 0
     return local + (shared >> 2)
+
+
+def held_references(target: PythonTarget, address: int) -> int:
+    """Return how many references to an object somebody holds, by its own count. Raises MemoryFault.
+
+    That is `refcount`, but for objects of free-threaded builds whose references are counted late: these have one
+    more that nobody holds (_PyObject_SetDeferredRefcount in Objects/object.c).
+    """
+    deferred = bool((target.value("object.gc_bits", address) or 0) & _DEFERRED)
+    count = refcount(target, address)
+    return count - 1 if deferred and count != _IMMORTAL_LOCAL else count
 
 
 # -- strings --------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def account_of(heap: Heap, address: int, found: Referrers, holders: List[Holder]
     target = heap.target
     kinds = [holder.kind for holder in holders if holder.owned or holder.kind in CONSERVATIVE]
     account = Account(
-        None if is_immortal(target, address) else objects.refcount(target, address),
+        None if is_immortal(target, address) else objects.held_references(target, address),
         sum(1 for _owner, edge in found.edges if edge.owned),
         kinds.count(FRAME), kinds.count(STATIC), sum(kinds.count(kind) for kind in STRUCTURES), kinds.count(ATEXIT),
         kinds.count(STACK), kinds.count(MEMORY),

@@ -158,7 +158,7 @@ class _Division:
         """Return how many references an object counts that nothing shows. Raises Unreadable."""
         root = self._outside.get(address, _Root())
         shown = self._graph.counted(address) + len(root.own) + len(root.foreign)
-        return objects.refcount(self._target, address) - shown
+        return objects.held_references(self._target, address) - shown
 
     def _lost(self) -> List[int]:
         found = []
@@ -231,7 +231,7 @@ class _Division:
         account = Account(None, graph.counted(head), 0, len(root.foreign), len(root.own))
         try:
             if not is_immortal(target, head):
-                account.count = objects.refcount(target, head)
+                account.count = objects.held_references(target, head)
                 account.unexplained = self.unexplained(head)
         except Unreadable:
             pass

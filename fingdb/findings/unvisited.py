@@ -109,7 +109,7 @@ class _Group:
         for address in component:
             try:
                 self._types[address] = objects.type_of(self._target, address)
-                self._refcounts[address] = objects.refcount(self._target, address)
+                self._refcounts[address] = objects.held_references(self._target, address)
             except Unreadable:
                 self._types[address], self._refcounts[address] = 0, 0
         self.core = self._find_core()

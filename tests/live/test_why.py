@@ -78,7 +78,9 @@ def test_what_keeps_objects_alive(python: Interpreter) -> None:
             assert names[:2] == steps and names[-1] == "local held", why
         else:
             assert names == steps, (name, why)
-    assert found["cycle"]["cycle"] and not found["cycle"]["paths"], found["cycle"]
+    if not python.free_threaded:
+        # Without a GIL gc.get_objects leaves all addresses behind, in memory that the collector keeps for next time.
+        assert found["cycle"]["cycle"] and not found["cycle"]["paths"], found["cycle"]
     assert found["referrers"]["referrers"] == found["thread local"]["referrers"]
     for name, why in found.items():
         account = why["account"]

@@ -29,6 +29,8 @@ _GC_KINDS, _KINDS = {2: 0, 3: _HEADER_WORDS}, 4
 #: What a value of ``ob_gc_bits`` makes of an object: tracked and not frozen, or frozen.
 _COUNTS = bytes(bits & (_TRACKED | _FROZEN) == _TRACKED for bits in range(256))
 _FROZEN_ONES = bytes(bits & (_TRACKED | _FROZEN) == _TRACKED | _FROZEN for bits in range(256))
+#: ``ob_ref_local`` of immortal objects: _Py_IMMORTAL_REFCNT_LOCAL in Include/object.h.
+_IMMORTAL = b"\xff\xff\xff\xff"
 #: At most so many problems are told one by one.
 _MOST_PROBLEMS = 5
 
@@ -87,6 +89,21 @@ def paged_objects(target: PythonTarget, interpreter: int) -> GcObjects:
         interrupted = True
         problems.append("interrupted: not all objects were read")
     return GcObjects(addresses, types, generations, bool(problems), problems, interrupted)
+
+
+def untracked_immortals(target: PythonTarget, interpreter: int) -> List[int]:
+    """Return the immortal objects that a collection has let go of: it forgets them, and they hold others all the same.
+
+    Mirrors update_refs() in Python/gc_free_threading.c. Raises Interrupted, and nothing else.
+    """
+    pages = _Pages(target, interpreter, _Problems([]))
+    found: List[int] = []
+    if not pages.known:
+        return found
+    for kind, page, delayed in pages.of_kinds(list(_GC_KINDS)):
+        found.extend(pages.immortals(page, _GC_KINDS[kind], delayed))
+        target.debugger.check_interrupt()
+    return found
 
 
 def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
@@ -218,6 +235,20 @@ class _Pages:
             list(compress(addresses, frozen)), list(compress(types, frozen)),
         )  # fmt: skip
 
+    def immortals(self, page: Page, header_words: int, delayed: Sequence[int]) -> List[int]:
+        """Return the objects in a page that are not tracked, and whose count says that they never die."""
+        size, before = page.block_size, (header_words + self.debug_words) * self._target.memory.pointer_size
+        data = self._read(page)
+        if data is None or before + self._type >= size:
+            return []
+        at = before + self._target.layout.offset("object.refcnt_local")
+        free = set(self._free(page, memoryview(data).cast("Q"), delayed))
+        return [
+            page.start + index * size + before
+            for index, bits in enumerate(data[before + self._bits :: size])
+            if not bits & _TRACKED and data.startswith(_IMMORTAL, index * size + at) and index not in free
+        ]
+
     def used(self, page: Page, delayed: Sequence[int]) -> Sequence[int]:
         """Return the addresses of the blocks of a page that are in use."""
         starts = range(page.start, page.start + page.capacity * page.block_size, page.block_size)
@@ -245,4 +276,4 @@ class _Pages:
         return tuple(free.indices)
 
 
-__all__ = ["UNKNOWN_LAYOUT", "PageObjects", "objects_by_page", "paged_blocks", "paged_objects"]
+__all__ = ["UNKNOWN_LAYOUT", "PageObjects", "objects_by_page", "paged_blocks", "paged_objects", "untracked_immortals"]

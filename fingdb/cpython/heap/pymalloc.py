@@ -73,7 +73,10 @@ def used_blocks(target: PythonTarget) -> Blocks:
     Control-C gives what was found so far, marked partial and interrupted.
     """
     if target.build.free_threaded:
-        return paged_blocks(target, runtime.interpreter_addresses(target))
+        main = target.layout.field("runtime.main_interpreter")
+        # What is left when Py_FinalizeEx has returned hangs on the main interpreter, which is part of the runtime.
+        left = [] if main is None else [target.runtime + main.offset]
+        return paged_blocks(target, list(dict.fromkeys([*runtime.interpreter_addresses(target), *left])))
     found = _Found()
     spaces = arenas(target, found.problems)
     complete = not found.problems

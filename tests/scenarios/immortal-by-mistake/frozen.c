@@ -5,7 +5,11 @@
 static PyObject *frozen_pin(PyObject *self, PyObject *object)
 {
     (void)self;
+#ifdef Py_GIL_DISABLED
+    object->ob_ref_local = UINT_MAX;
+#else
     object->ob_refcnt = UINT_MAX;
+#endif
     Py_RETURN_NONE;
 }
 
