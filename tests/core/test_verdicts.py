@@ -17,20 +17,34 @@ from tests.support.interpreters import Interpreter
 pytestmark = pytest.mark.core
 
 #: A value, or values by the beginning of the interpreter's label, the longest that fits; "" is for all others, "3.14-dbg"
-#: and "-dbg" for debug builds. What is said of 3.13 holds for later ones too, unless they are named.
+#: and "-dbg" for debug builds, "t" for builds without a GIL. What is said of 3.13 holds for later ones, unless they are named.
 Told = Union[None, str, Tuple[str, ...], Mapping[str, Union[None, str, Tuple[str, ...]]]]
 
 _PENDING = "_Py_FinishPendingCalls"
 #: A newer libffi notices itself that a closure is gone.
 _NEWER_LIBFFI: Dict[str, None] = {"3.13.18": None, "3.14": None, "3.15": None}
+# Without a GIL references to modules and functions are counted late: they die in the collections of the teardown.
+_BY_COLLECTION = "_PyImport_ClearModules"
 #: The last step before modules' dicts are cleared for good, and before the collection after that.
-_CLEARED: Told = {"3.8": "_PyState_ClearModules", "3.9": "_PyModule_ClearDict", "": "finalize_clear_sys_builtins_dict"}
-_FREED: Told = {"3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyModule_ClearDict", "": "finalize_clear_sys_builtins_dict"}
+_CLEARED: Told = {
+    "3.8": "_PyState_ClearModules", "3.9": "_PyModule_ClearDict", "t": _BY_COLLECTION,
+    "": "finalize_clear_sys_builtins_dict",
+}  # fmt: skip
+_FREED: Told = {
+    "3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyModule_ClearDict", "t": _BY_COLLECTION,
+    "": "finalize_clear_sys_builtins_dict",
+}  # fmt: skip
 _RESTORED: Told = {
     "3.8": "_PyState_ClearModules", "3.9": "_PyGC_CollectIfEnabled", "": "finalize_restore_builtins",
 }  # fmt: skip
+#: The same for what is freed with a module's dict.
+_SLOW_DEL: Told = {
+    "3.8": "_PyState_ClearModules", "3.9": "_PyGC_CollectIfEnabled", "t": "_PyGC_DumpShutdownStats",
+    "": "finalize_restore_builtins",
+}  # fmt: skip
 _COLLECTED: Told = {
     "3.8": "_PyGC_CollectIfEnabled", "3.9": "_PyGC_CollectIfEnabled", "": "finalize_modules_delete_special",
+    "t": "finalize_restore_builtins",
     # Inlined and mixed with what follows, it cannot be told to be behind.
     **dict.fromkeys(("3.14", "3.15"), ("finalize_modules_delete_special", "_PyImport_FiniExternal")),
 }  # fmt: skip
@@ -99,10 +113,10 @@ EXPECTED: Dict[str, Expected] = {
     ),
     "late-native-thread": Expected("late-thread", "after-finalize", "Py_FinalizeEx", "deliver", "feeder.", _HANGS),
     "late-thread-catch": Expected(
-        "late-thread", "module-teardown", _RESTORED, "pull_messages", "mailbox_pump.", _SLEEPS, says=("pthread_exit",)
+        "late-thread", "module-teardown", _SLOW_DEL, "pull_messages", "mailbox_pump.", _SLEEPS, says=("pthread_exit",)
     ),
     "late-thread-terminate": Expected(
-        "late-thread", "module-teardown", _RESTORED, "wait_for_event", "monitor.", _SLEEPS, says=("pthread_exit",)
+        "late-thread", "module-teardown", _SLOW_DEL, "wait_for_event", "monitor.", _SLEEPS, says=("pthread_exit",)
     ),
     "embed-between-cycles": Expected(
         "late-thread", "after-finalize", "Py_FinalizeEx", "post_event", "embed-between-cycles", _HANGS
@@ -141,7 +155,8 @@ EXPECTED: Dict[str, Expected] = {
         {"-dbg": "running", "": "daemon-threads"},
         {"-dbg": None, "3.8": "PyOS_FiniInterrupts", "3.9": "PyOS_FiniInterrupts", "": "_PySignal_Fini"},
         {"-dbg": "<module>", "": None}, {"-dbg": "main.py", "": ""},
-        confidence={"-dbg": "certain", "": "likely"},
+        # Without a GIL objects have pages of their own: what is freed is not used again for bytes.
+        ("t",), confidence={"-dbg": "certain", "": "likely"},
     ),
     "refcount-none": Expected(
         "refcount-corruption", "module-teardown", _NONE_COLLECTED, None, "", ("3.12", "3.13"),
@@ -164,8 +179,8 @@ EXPECTED: Dict[str, Expected] = {
         "buffered-io-deadlock", "daemon-threads",
         {"3.8": "call_py_exitfuncs", "3.13": "_PyThreadState_DeleteList", "": "_PyThreadState_DeleteExcept"},
         # A release build keeps the frame that runs in a register, which a thread without a thread state has lost.
-        {"3.14-dbg": "log", "3.14": "Thread.run", "": "log"},
-        {"3.14-dbg": "main.py", "3.14": "threading.py", "": "main.py"},
+        {"3.14-dbg": "log", "3.14": "Thread.run", "t": "_enter_buffered_busy", "": "log"},
+        {"3.14-dbg": "main.py", "3.14": "threading.py", "t": "libpython", "": "main.py"},
     ),
     "buffered-io-atexit": Expected("buffered-io-deadlock", "atexit", _PENDING, "produce", "main.py"),
     "join-event": Expected(
@@ -222,6 +237,8 @@ def _for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
     for key in (".".join(map(str, python.version[:2])) + "-dbg", "-dbg"):
         if python.debug and key in told:
             return told[key]
+    if python.free_threaded and "t" in told:
+        return told["t"]
     fitting = [beginning for beginning in told if python.label.startswith(beginning)]
     if not any(fitting) and python.version >= (3, 14):
         fitting = [beginning for beginning in told if beginning in ("", "3.13")]  # as before, unless told otherwise
@@ -229,6 +246,8 @@ def _for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
 
 
 def _is_one_of(python: Interpreter, labels: Tuple[str, ...]) -> bool:
+    if python.free_threaded and "t" in labels:
+        return True
     return python.label.startswith(labels) or (python.version >= (3, 14) and "3.13" in labels)
 
 
