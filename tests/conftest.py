@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     if config.getoption("--everything"):
         return
-    by_age = sorted(chosen(config), key=lambda python: (not python.free_threaded, python.version))
-    newest = by_age[-1].label  # of those with a GIL, if there are any
+    by_age = sorted(chosen(config), key=lambda python: (not python.free_threaded, not python.debug, python.version))
+    newest = by_age[-1].label  # of the release builds with a GIL, if there are any
     by_age.sort(key=lambda python: python.version)
     wide = {by_age[0].label, newest, *(python.label for python in by_age if python.label.endswith("-debian"))}
     for item in items:
@@ -108,7 +108,8 @@ def pythons(request: pytest.FixtureRequest) -> List[Interpreter]:
 def any_python(pythons: List[Interpreter]) -> Interpreter:
     """One interpreter, with debug information and a GIL if any has them: for tests that are about something else."""
     with_debug = [python for python in pythons if python.has_debug_info]
-    return ([python for python in with_debug if not python.free_threaded] or with_debug or pythons)[-1]
+    usual = [python for python in with_debug if not python.free_threaded and not python.debug]
+    return (usual or with_debug or pythons)[-1]
 
 
 @pytest.fixture(autouse=True)

@@ -100,3 +100,6 @@ SCENARIOS: Dict[str, Scenario] = {
         _hang("not-child"),
     )
 }
+
+#: Crash on older versions; from 3.15 on PyGILState_Ensure puts them to sleep for ever (tests/live/test_attach.py).
+ASLEEP_FROM_3_15 = ("late-libc-atexit", "late-native-thread", "embed-between-cycles")

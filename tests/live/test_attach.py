@@ -141,6 +141,26 @@ def test_a_process_that_does_not_end(python: Interpreter, tmp_path: Path) -> Non
     assert names == ["MainThread", "server"]
 
 
+@pytest.mark.parametrize(
+    "name, kind, function",
+    [("late-libc-atexit", "late-exit-handler", "flush_records"), ("late-native-thread", "thread-join-hang", "deliver")],
+)
+def test_who_asks_too_late_is_put_to_sleep(
+    python: Interpreter, tmp_path: Path, name: str, kind: str, function: str
+) -> None:
+    """From 3.15 on what crashed before hangs in PyGILState_Ensure, and the process with it."""
+    if python.version < (3, 15) or not python.has_debug_info:
+        pytest.skip(f"PyGILState_Ensure does not put threads to sleep on {python.label}")
+    (path, program), more = SCENARIOS[name].command(python)
+    start = f"import runpy; print('ready', flush=True); runpy.run_path({program!r}, run_name='__main__')"
+    with running([path, "-c", start], program_environment(more), tmp_path, 3.0) as process:
+        done = run_fingdb("attach", "--json", str(process.pid), timeout=LIMIT)
+    report = json.loads(done.stdout)
+    verdict = report["verdict"]
+    assert (report["phase"], verdict["kind"], verdict["confidence"]) == ("after-finalize", kind, "certain"), verdict
+    assert verdict["culprit"]["function"] == function and "PyThread_hang_thread" in verdict["summary"]
+
+
 def test_text_and_exit_status(any_python: Interpreter, tmp_path: Path) -> None:
     with hanging(any_python, "join-event", tmp_path) as process:
         text = run_fingdb("attach", str(process.pid), timeout=LIMIT)
