@@ -43,8 +43,9 @@ class VerifyCommand(Command):
 
 def _of_blocks(blocks: Blocks) -> str:
     if blocks.partial:
-        return f"pymalloc: {len(blocks)} blocks in use could be read"
-    return f"pymalloc: {len(blocks)} blocks in use, all pools are consistent"
+        return f"{blocks.allocator}: {len(blocks)} blocks in use could be read"
+    places = "pages" if blocks.allocator == "mimalloc" else "pools"
+    return f"{blocks.allocator}: {len(blocks)} blocks in use, all {places} are consistent"
 
 
 def _document(number: int, found: Verification) -> Dict[str, object]:

@@ -168,6 +168,6 @@ def render_verification(found: Verification, style: Style, width: int, interpret
     lines += problems_of(found.notes, style, width)
     if found.consistent and rows:
         total = sum(each.objects for each in found.lists)
-        kind = "what was checked is" if found.interrupted else "links, flags, types and counts are"
+        kind = "what was checked is" if found.interrupted else f"{found.checked} are"
         lines.append(f"{plural(total, 'object')}: {kind} consistent")
     return style.output("\n".join(lines))

@@ -124,8 +124,6 @@ def test_a_traverse_is_read_however_it_is_compiled(any_python: Interpreter, flag
 
 
 def test_what_is_left_behind(python: Interpreter) -> None:
-    if python.free_threaded:
-        pytest.skip(f"{python.label} allocates with mimalloc: it has no blocks of pymalloc")
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")
     words, variables = Program("left-behind", "hoard.c").command(python)

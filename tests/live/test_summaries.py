@@ -77,6 +77,8 @@ _PAIRS: Dict[str, Pairs] = {}
 @pytest.fixture()
 def pairs(python: Interpreter, tmp_path: Path) -> Pairs:
     """Truth and reading for one interpreter, made once."""
+    if python.free_threaded and python.debug:
+        pytest.skip("an assertion of CPython's own fails when gc.get_objects() has a list that is being built")
     if python.label not in _PAIRS:
         _PAIRS[python.label] = make_pairs(python, tmp_path)
     return _PAIRS[python.label]

@@ -10,12 +10,14 @@ import pytest
 from fingdb.cpython.gc import read_gc
 from fingdb.cpython.heap import gc_objects, used_blocks
 from fingdb.cpython.heap.mimalloc import Mimalloc
+from fingdb.cpython.heap.verify import verify_lists
 from tests.unit.fake_heap import FakeCPython
 
 SEGMENT = 0x2000000  # segments begin at multiples of 32 MiB
 SLICE = 1 << 16
 SIZE = 1 << 20
 GC, GC_PRE = 2, 3
+COLLECTED = 1 << 14
 BLOCK, CAPACITY = 64, 40
 
 
@@ -34,7 +36,10 @@ class FreeThreaded(FakeCPython):
         self.put("mi_page.slice_count", self.header(0), 1)  # the segment's own header
         for index in (1, 2, 3):
             self.put("mi_page.slice_count", self.header(index), 1)
-        self.kind = self.type("list")
+        meta, self.kind = self.type("type", COLLECTED | 1 << 31), self.type("list", COLLECTED)
+        for kind in (meta, self.kind):
+            self.put("object.type", kind, meta)
+            self.put("type.basicsize", kind, 40)
         self.heap = self.heap_of(GC)
         self.page = self.make_page(1, GC, BLOCK, CAPACITY)
         self.queue(self.heap, 5, self.page)
@@ -210,3 +215,23 @@ def test_what_block_an_address_is_in(fake: FreeThreaded) -> None:
     assert allocator.block_at(fake.start(1) - 1) is None  # before the first block
     assert allocator.block_at(SEGMENT + 100) is None  # the segment's own header
     assert allocator.block_at(0x10000) is None and allocator.block_at(0x7FFF00000000) is None
+
+
+def test_verify_names_the_first_object_without_type(fake: FreeThreaded) -> None:
+    fake.put("object.type", fake.block(7), 0x4141414141414141)
+    found = verify_lists(fake.target, fake.interpreter)
+    (check,) = found.lists
+    assert not found.consistent and (check.objects, check.bad) == (CAPACITY, 1) and check.first is not None
+    assert (check.first.address, check.first.place) == (fake.block(7), 7)
+
+
+def test_verify_of_a_whole_heap(fake: FreeThreaded) -> None:
+    found = verify_lists(fake.target, fake.interpreter)
+    assert found.consistent and not found.notes and [(c.objects, c.bad) for c in found.lists] == [(CAPACITY, 0)]
+
+
+def test_verify_says_which_page_is_damaged(fake: FreeThreaded) -> None:
+    fake.free("free", [1])
+    fake.word(fake.block(1), 0x1234567890)
+    (check,) = verify_lists(fake.target, fake.interpreter).lists
+    assert check.broken is not None and "is broken at 0x1234567890" in check.broken

@@ -134,7 +134,7 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
             break
         told.sum_up()
     header = hooks * target.memory.pointer_size
-    return Blocks(starts, sizes, header, 0, bool(problems), problems, interrupted)
+    return Blocks(starts, sizes, header, 0, bool(problems), problems, interrupted, "mimalloc")
 
 
 class _Problems:

@@ -47,6 +47,8 @@ class Blocks:
     partial: bool = False
     problems: List[str] = field(default_factory=list)
     interrupted: bool = False
+    #: Whose blocks they are: mimalloc's in free-threaded builds.
+    allocator: str = "pymalloc"
 
     def __len__(self) -> int:
         return len(self.starts)

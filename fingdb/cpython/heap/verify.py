@@ -14,6 +14,7 @@ from ...debugger.interface import INTERRUPTS
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
 from .lists import GcList, collecting, gc_lists
+from .pages import paged_objects
 from .sizes import HAVE_GC
 from .typetest import TypeTest
 from .walk import FLAGS, MOST_OBJECTS, header_size, walk_list
@@ -52,6 +53,8 @@ class Verification:
     lists: List[ListCheck] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
     interrupted: bool = False
+    #: What was looked at, of each object.
+    checked: str = "links, flags, types and counts"
 
     @property
     def consistent(self) -> bool:
@@ -61,6 +64,8 @@ class Verification:
 
 def verify_lists(target: PythonTarget, interpreter: int) -> Verification:
     """Check the lists of an interpreter's collector. Never raises; Control-C gives what was checked so far."""
+    if target.build.free_threaded:
+        return _verify_pages(target, interpreter)
     found = Verification()
     lists = gc_lists(target, interpreter, found.notes)
     at_work = collecting(target, interpreter)
@@ -81,6 +86,22 @@ def verify_lists(target: PythonTarget, interpreter: int) -> Verification:
             break
         total += check.objects
     return found
+
+
+def _verify_pages(target: PythonTarget, interpreter: int) -> Verification:
+    """Check the objects of a free-threaded build, which has no lists: pages, their lists of free blocks, and types."""
+    found = paged_objects(target, interpreter)
+    types = TypeTest(target)
+    check = ListCheck("the allocator's pages", len(found))
+    for place, (address, type_) in enumerate(zip(found.addresses, found.types)):
+        flags = types.flags(type_)
+        if flags < 0 or not flags & HAVE_GC:
+            check.bad += 1
+            check.first = check.first or BadNode(address, None, place, "its type is none, or one whose objects are not collected")
+    if not found.interrupted:
+        check.broken = "; ".join(found.problems) or None
+    notes = ["interrupted: not all objects were checked"] if found.interrupted else []
+    return Verification([check], notes, found.interrupted, "lists of free blocks and types")
 
 
 class _Checker:
