@@ -199,12 +199,12 @@ def test_threads(python: Interpreter, walk: Walk) -> None:
     assert main["python_stack"][0]["file"] == str(PROGRAM)
     text = walk.said["running:threads"]
     gil = "" if python.free_threaded else " +holds"
-    assert re.search(rf"^\*  +1  {main['native_id']}  MainThread +no{gil} ", text, re.M)
+    assert re.search(rf"^\*  +1  +{main['native_id']}  MainThread +no{gil} ", text, re.M)
     assert f"  #0  innermost  {PROGRAM}:{lines['innermost']}"[-30:] in text
     for thread in threads[1:]:
         assert thread["innermost"]["function"]
         assert "hold" in [frame["function"] for frame in thread["python_stack"]]
-        assert re.search(rf"^ +{thread['debugger_id']}  {thread['native_id']}  ", text, re.M)
+        assert re.search(rf"^ +{thread['debugger_id']}  +{thread['native_id']}  ", text, re.M)
 
 
 def test_what_the_program_calls_its_threads_cannot_speak_to_the_terminal(walk: Walk) -> None:
