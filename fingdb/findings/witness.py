@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, Optional
 
 from ..cpython.frame import python_stack
@@ -74,8 +74,10 @@ class Witness:
         for thread in self._debugger.threads():
             if thread.native_id == native_id:
                 if self.stacks is not None:
-                    return self.stacks.frames(thread.debugger_id, LOOK, entered)
-                return self._debugger.frames(thread.debugger_id, LOOK)
+                    frames = self.stacks.frames(thread.debugger_id, LOOK, entered)
+                else:
+                    frames = self._debugger.frames(thread.debugger_id, LOOK)
+                return _as_entered(frames) if entered else frames
         return []
 
     def _python_stack(self, native_id: int) -> List[PythonFrame]:
@@ -93,3 +95,14 @@ class Witness:
         """Forget the threads of an earlier life of the runtime."""
         self._remembered.clear()
 
+
+def _as_entered(frames: List[NativeFrame]) -> List[NativeFrame]:
+    """Return the frames of a thread at a function's first instruction, the innermost that function's own.
+
+    What was inlined into the function may begin with the same instruction, but nothing of it has run. gdb hides such
+    frames when a thread stops, and cannot if it reads the symbols only afterwards (see `postponed`).
+    """
+    own = next((at for at, frame in enumerate(frames) if not frame.inlined), 0)
+    if not own or any(frame.pc != frames[own].pc for frame in frames[:own]):
+        return frames
+    return [replace(frame, level=level) for level, frame in enumerate(frames[own:])]
