@@ -34,6 +34,8 @@ class Loader:
     state: int
     changed: int
     files: Tuple[Tuple[str, int], ...]
+    #: The address of the structure itself.
+    place: int
 
 
 def entry_point(pid: int) -> Optional[int]:
@@ -67,7 +69,12 @@ def read_loader(read: Read, executable: str, bias: int) -> Optional[Loader]:
         file_bias, name, _dynamic, following = struct.unpack("<QQQQ", read(node, 32))
         files.append((_text(read, name) if len(seen) > 1 else "", file_bias))
         node = following
-    return Loader(state & 0xFFFFFFFF, changed, tuple(files))
+    return Loader(state & 0xFFFFFFFF, changed, tuple(files), place)
+
+
+def read_state(read: Read, place: int) -> int:
+    """Return the state of the ``struct r_debug`` at ``place``; what ``read`` raises is passed on."""
+    return int.from_bytes(read(place + 24, 4), "little")
 
 
 def path_of(name: str) -> Optional[str]:

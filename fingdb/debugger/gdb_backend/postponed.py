@@ -10,7 +10,7 @@ ld.so tells (see `link_map`), also when it changes.
 from __future__ import annotations
 
 import os
-from typing import Callable, List, Optional, Set
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 import gdb
 
@@ -33,6 +33,10 @@ class Postponed(RawMemory, Breakpoints):
         #: True while gdb reads symbols at our request: nothing has changed in the target.
         self.reading_symbols = False
         self._known: Set[str] = set()
+        #: The modules of the last listing, by process, name and bias: to look at a file again takes most of a listing.
+        self._listed: Dict[Tuple[int, str, int], Optional[Module]] = {}
+        #: Where ld.so of the process that is watched tells what it does.
+        self._loader_at = 0
         self._armed_for = 0
         self._watching: List[Handle] = []
         #: Where gdb looks for debug files when symbols are not postponed.
@@ -127,14 +131,18 @@ class Postponed(RawMemory, Breakpoints):
         self._stop_watching()
         loader = self._loader()
         if loader is not None and self.postponed is not None:
+            self._loader_at = loader.place
             self._wait_for(loader.changed, self._files_change)
         self._tell_new()
         return False
 
     def _files_change(self, _hit: Hit) -> bool:
         """ld.so maps files (it is called at the beginning and at the end of that)."""
-        loader = self._loader()
-        if loader is not None and loader.state == link_map.CONSISTENT:
+        try:
+            done = link_map.read_state(self.read, self._loader_at) == link_map.CONSISTENT
+        except DebuggerError:
+            return False
+        if done:
             self._tell_new()
         return False
 
@@ -162,15 +170,18 @@ class Postponed(RawMemory, Breakpoints):
         if executable is None:
             return []
         loader = self._loader()
-        files = list(loader.files[1:]) if loader is not None else []
-        found = [self._module(executable, self._bias_of(executable))]
+        files = [(executable, self._bias_of(executable)), *(loader.files[1:] if loader is not None else ())]
+        pid = int(gdb.selected_inferior().pid)
+        before, self._listed = self._listed, {}
         for name, bias in files:
-            path = link_map.path_of(name)
-            if path is not None:
-                found.append(self._module(path, bias))
-        return [module for module in found if module is not None]
+            key = pid, name, bias
+            if key not in self._listed:
+                self._listed[key] = before[key] if key in before else self._module(link_map.path_of(name), bias)
+        return [module for module in self._listed.values() if module is not None]
 
-    def _module(self, path: str, bias: int) -> Optional[Module]:
+    def _module(self, path: Optional[str], bias: int) -> Optional[Module]:
+        if path is None:
+            return None
         try:
             build_id = open_elf(path).build_id
         except ElfError:
