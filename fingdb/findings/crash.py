@@ -333,7 +333,9 @@ def _fatal(
         what = f'Python ended itself with a fatal error{by}: "{evidence.fatal.text}"'
     return Judgement(
         "fatal-error", f"{what}, {_after_words(standing)}.",
-        CERTAIN, task, culprit, [], advice, references, None, evidence.fatal.function,
+        # What it is about may be another kind of its own: a lost reference, a lock.
+        CERTAIN if evidence.fatal.message else POSSIBLE, task, culprit, [], advice, references, None,
+        evidence.fatal.function,
     )
 
 

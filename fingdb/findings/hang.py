@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..model.phase import Phase
+from ..model.plan import SOURCES
 from ..model.report import Culprit
 from .case import Case, Task
 from .counsel import counsel
@@ -233,8 +234,14 @@ def _join(case: Case, standing: Standing, first: Task, walked: List[Wait], joins
         "thread-join-hang",
         f"Shutdown{joiner} waits for the end of {waited.name}{more}, which {doing}{by}, "
         f"{_when(standing)}.",
-        CERTAIN, waited, culprit, [], advice, references,
+        POSSIBLE if _may_be_a_deadlock(case, last) else CERTAIN, waited, culprit, [], advice, references,
     )
+
+
+def _may_be_a_deadlock(case: Case, last: Wait) -> bool:
+    """Tell whether a lock is waited for whose holder cannot be told on a build without names."""
+    blind = case.runtime is not None and case.runtime.source == SOURCES[0]
+    return blind and last.kind in _LOCKS and last.holder is None and not last.meant
 
 
 def _joiner(case: Case, first: Task) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Tuple
 import pytest
 
 from tests.core.scenarios import SCENARIOS
+from tests.core.test_verdicts import EXPECTED, is_harmless, told_for
 from tests.support.cores import crash_core, hang_core, need_kernel_dump
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
@@ -70,3 +71,16 @@ def test_a_hang_is_told_where_python_stacks_can_be_read_and_left_open_elsewhere(
         assert document["phase"] == "thread-shutdown"
     else:
         assert (verdict["kind"], verdict["confidence"]) == ("unknown", "possible")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(EVERYWHERE)))
+def test_no_verdict_but_the_true_one_is_more_than_possible(name: str, python: Interpreter) -> None:
+    expected = EXPECTED[name]
+    if is_harmless(python, expected.harmless):
+        pytest.skip(f"the program does not crash on {python.label}")
+    if SCENARIOS[name].kind == "embed":
+        pytest.skip("the program is linked with the runtime that has its debug information")
+    verdict = diagnosis(python, name)["verdict"]
+    truth = told_for(expected.kind, python)
+    assert verdict["kind"] in (truth, "unknown") or verdict["confidence"] == "possible", verdict

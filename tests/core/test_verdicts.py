@@ -231,7 +231,8 @@ EXPECTED: Dict[str, Expected] = {
 }  # fmt: skip
 
 
-def _for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
+def told_for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
+    """Return what is expected of an interpreter."""
     if not isinstance(told, Mapping):
         return told
     for key in (".".join(map(str, python.version[:2])) + "-dbg", "-dbg"):
@@ -245,7 +246,8 @@ def _for(told: Told, python: Interpreter) -> Union[None, str, Tuple[str, ...]]:
     return told[max(fitting, key=len)]
 
 
-def _is_one_of(python: Interpreter, labels: Tuple[str, ...]) -> bool:
+def is_harmless(python: Interpreter, labels: Tuple[str, ...]) -> bool:
+    """Tell whether an interpreter is one of those on which a program does not crash."""
     if python.free_threaded and "t" in labels:
         return True
     return python.label.startswith(labels) or (python.version >= (3, 14) and "3.13" in labels)
@@ -269,7 +271,7 @@ def test_the_verdict(python: Interpreter, name: str) -> None:
     expected = EXPECTED[name]
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")
-    if _is_one_of(python, expected.harmless):
+    if is_harmless(python, expected.harmless):
         pytest.skip(f"the program does not crash on {python.label}")
     try:
         core = core_of(python, name)
@@ -281,15 +283,15 @@ def test_the_verdict(python: Interpreter, name: str) -> None:
     verdict, (finding, *_others) = report["verdict"], report["findings"]
     culprit: Optional[Dict[str, Any]] = finding["culprit"]
     said = json.dumps({"verdict": verdict, "notes": report["notes"], "phase": report["phase"]}, indent=1)
-    assert (verdict["kind"], report["phase"]) == (_for(expected.kind, python), _for(expected.phase, python)), said
-    after = _for(expected.after, python)
+    assert (verdict["kind"], report["phase"]) == (told_for(expected.kind, python), told_for(expected.phase, python)), said
+    after = told_for(expected.after, python)
     assert finding["after_step"] in (after if isinstance(after, tuple) else (after,)), said
     whole = [step for step in report["steps"] if step["name"] in ("Py_FinalizeEx", "_Py_Finalize")]
     assert len(whole) <= 1, whole  # one finalization, also where the compiler has split its function
-    _check_culprit(culprit, _for(expected.function, python), _for(expected.library, python), said)
-    assert verdict["confidence"] == _for(expected.confidence, python), said
-    if verdict["kind"] == _for(expected.kind, python):
-        says = _for(expected.says, python) or ()
+    _check_culprit(culprit, told_for(expected.function, python), told_for(expected.library, python), said)
+    assert verdict["confidence"] == told_for(expected.confidence, python), said
+    if verdict["kind"] == told_for(expected.kind, python):
+        says = told_for(expected.says, python) or ()
         assert all(words in verdict["summary"] for words in says), said
     assert verdict["culprit"] == culprit and verdict["after_step"] == finding["after_step"]
     assert done.returncode == int(finding["severity"] in ("warning", "error"))
