@@ -60,7 +60,7 @@ class CheckedWalk(Walk):
         from ..findings.diagnose import diagnose
 
         try:
-            self.diagnosis = diagnose(self.session.debugger, self.session.python)
+            self.diagnosis = diagnose(self.session.debugger, self.session.python, own_trap=self.timed_out)
         except DebuggerError:
             self.diagnosis = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from ..cpython.interpreter import read_interpreters
@@ -27,11 +28,14 @@ Answer = TypeVar("Answer")
 _CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
 
 
-def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequence[str] = ()) -> Report:
+def diagnose(
+    debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequence[str] = (), own_trap: bool = False
+) -> Report:
     """Return the report on the debugger's core or process, with one verdict.
 
     ``python`` gives the CPython of the target, or raises DebuggerError with the reason why there is none;
-    ``notes`` are sentences of the caller's for the report. Raises DebuggerError when there is no CPython at all
+    ``notes`` are sentences of the caller's for the report; with ``own_trap`` a SIGTRAP is the caller's own (a
+    breakpoint, its timer), no crash. Raises DebuggerError when there is no CPython at all
     in the target, Interrupted on Control-C, and nothing else: what cannot be read becomes a note.
     """
     runtime, target, sentences, missing = _find(debugger, python)
@@ -40,6 +44,8 @@ def diagnose(debugger: Debugger, python: Callable[[], PythonTarget], notes: Sequ
         told.append(target.gap)
     interpreters = read_interpreters(target, stacks=False, gc=True, objects=False, problems=told) if target else []
     case = Case(debugger, target, runtime, interpreters)
+    if own_trap and case.signal is not None and case.signal.name == "SIGTRAP":
+        case.signal, case.target = None, replace(case.target, signal=None)
     standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING, from_stack=False))
     info = case.target
     kind = {TargetKind.CORE: "core", TargetKind.LIVE: "live"}.get(info.kind, info.kind.value)
