@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts what it runs in the background with SIGINT ignored, and so it would be in all that we start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _leave_an_orphaned_group()
     # Before the workers start: they inherit the variable.
     if shared.VARIABLE not in os.environ:
         directory = tempfile.mkdtemp(prefix="fingdb-tests-")
@@ -58,6 +59,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_OURS] = directory
     if not chosen(config):
         raise pytest.UsageError("there is no CPython 3.8 or newer to test on (see FINGDB_TEST_PYTHONS)")
+
+
+def _leave_an_orphaned_group() -> None:
+    """Make a process group of our own where no shell with a terminal has made one for us.
+
+    Programs of the tests stop themselves. The kernel hangs up (SIGHUP) a group that has such a process when another of the
+    group ends whose parent, gdb, was its last tie to the session: unless our own parent is such a tie.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        if os.getpgrp() != os.getpid() and "PYTEST_XDIST_WORKER" not in os.environ:
+            os.setpgid(0, 0)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
