@@ -42,20 +42,22 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("--timeout", metavar="S", type=seconds, default=TIMEOUT, help="give up after S seconds")
     add_gdb_option(parser)
     options = parser.parse_args(arguments)
-    found = process(_pid(options.pid))
-    _check(found)
+    found = process_of(options.pid, "attach")
     gdb = find_gdb(options.gdb)
     destination = Destination(options.output or "-", options.json)
     with tidy_end():
-        document = _look(found, gdb, options.timeout, destination.prepare)
+        document = look_at(found, gdb, options.timeout, destination.prepare)
         destination.write(document)
     return exit_status(document)
 
 
-def _pid(text: str) -> int:
+def process_of(text: str, command: str) -> Process:
+    """Return the process whose id the user typed. Raises CliError when it surely cannot be looked at."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 31:
-        raise CliError(f"attach: {printable(text)!r} is not a process id")
-    return int(text)
+        raise CliError(f"{command}: {printable(text)!r} is not a process id")
+    found = process(int(text))
+    _check(found)
+    return found
 
 
 def _check(found: Process) -> None:
@@ -86,7 +88,17 @@ def _tracer(pid: int) -> str:
         return f"process {pid}"
 
 
-def _look(found: Process, gdb: str, timeout: float, meanwhile: Callable[[], None]) -> Dict[str, object]:
+def look_at(
+    found: Process,
+    gdb: str,
+    timeout: float,
+    meanwhile: Callable[[], None] = lambda: None,
+    job: Optional[Dict[str, object]] = None,
+) -> Dict[str, object]:
+    """Return the report on a process, or what another ``job`` of `pyfin batch` answers; the process goes on as it was.
+
+    ``timeout`` in seconds; ``meanwhile`` is called while gdb works. Raises CliError with one sentence.
+    """
     options = [*INDEX_CACHE]
     before = root(found.pid)
     if before:
@@ -95,7 +107,7 @@ def _look(found: Process, gdb: str, timeout: float, meanwhile: Callable[[], None
         f"{printable(path)} was replaced after the process had loaded it: stacks through it may be wrong"
         for path in deleted_libraries(found.pid)
     ]
-    request: Dict[str, object] = {"mode": "attach", "pid": found.pid, "notes": notes}
+    request: Dict[str, object] = {"mode": "attach", "pid": found.pid, "notes": notes, **(job or {})}
     # The executable's symbols are read before the process is stopped.
     options.append(executable(found.pid))
     seen: Optional[Look] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Dict, Optional
 
 from ..report.escape import printable
@@ -29,12 +29,14 @@ class CoreOptions:
     where: Surroundings
     executable: Optional[str] = None
     timeout: float = TIMEOUT
+    #: Keys of the job for gdb in place of those of a report (`pyfin batch`).
+    job: Dict[str, object] = field(default_factory=dict)
 
 
 def examine(
     path: str, options: CoreOptions, stop: Optional[int] = None, meanwhile: Callable[[], None] = lambda: None
 ) -> Dict[str, object]:
-    """Return the report on a core file as a document of schema ``fingdb-report/1``.
+    """Return the report on a core file as a document of schema ``fingdb-report/1``, or what another job answers.
 
     ``meanwhile`` is called while gdb works. Raises CliError with one sentence when there is none to be had,
     KeyboardInterrupt on Control-C and when there is something to read on descriptor ``stop``.
@@ -65,6 +67,7 @@ def _examine(
             "notes": files.notes,
             "doubts": files.doubts,
             "damaged": files.damaged,
+            **options.job,
         }
         what = [*INDEX_CACHE, *files.gdb_options, "-c", os.path.abspath(file), files.executable]
         result = look(

@@ -15,6 +15,7 @@ COMMANDS: Dict[str, Tuple[str, str]] = {
     "run": ("command_run", "run a program and print every step of its shutdown"),
     "core": ("command_core", "say why a process crashed or hung, from the core file it left"),
     "attach": ("command_attach", "say why a running process does not end"),
+    "heap": ("command_heap", "count the objects of a core or a running process by type"),
     "gdb": ("command_gdb", "open a gdb session on a program with the `pyfin` commands ready"),
     "plan": ("command_plan", "list the shutdown steps of a Python interpreter without running it"),
     "compare": ("command_compare", "put the steps of two interpreters, or of two recorded runs, side by side"),

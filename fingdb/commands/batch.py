@@ -282,6 +282,7 @@ JOBS: Dict[str, Tuple[str, str]] = {
     "check": ("batch_check", "check_job"),
     "core": ("batch_diagnose", "core_job"),
     "attach": ("batch_diagnose", "attach_job"),
+    "heap": ("batch_heap", "heap_job"),
 }
 
 
