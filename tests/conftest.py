@@ -15,6 +15,9 @@ from tests.support.interpreters import Interpreter, available
 
 _OURS = pytest.StashKey[str]()
 
+#: What a run without --pythons and --everything tests on builds without a GIL.
+WITHOUT_GIL = ("test_free_threaded.py", "test_plan.py", "test_summaries.py")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -41,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
         python = getattr(getattr(item, "callspec", None), "params", {}).get("python")
         if python is None:
             continue
+        if python.free_threaded and not config.getoption("--pythons") and item.path.name not in WITHOUT_GIL:
+            item.add_marker(pytest.mark.skip(reason="free-threaded: --pythons 3.13t or --everything runs it there"))
         for mark, labels in (("heavy", {newest}), ("wide", wide)):
             if item.get_closest_marker(mark) and python.label not in labels:
                 on = ", ".join(sorted(labels))
