@@ -21,6 +21,7 @@ from fingdb.cli.interpreters import Interpreter, find_interpreters
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_heap import measure  # noqa: E402
+from bench_why import measure_why  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 INIT = ROOT / "fingdb" / "init.py"
@@ -75,6 +76,8 @@ class Row(NamedTuple):
     base: Cost
     ours: Cost
     bar: Optional[float]
+    #: What ``base`` and ``ours`` are counted in: seconds, or MiB of memory.
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -212,6 +215,13 @@ def bench_heap(python: Interpreter, cache: Path, kind: str, count: int) -> List[
     return [Row(python.label, what, Cost(*base), Cost(*ours), bar) for what, base, ours, bar in found]
 
 
+def bench_why(python: Interpreter, cache: Path, kind: str) -> List[Row]:
+    """`pyfin why` of one object of a million, and the memory that takes."""
+    with tempfile.TemporaryDirectory(prefix="why-", dir=cache) as directory:
+        found = measure_why(python.path, Path(directory) / "heap", cache, kind, 1_000_000)
+    return [Row(python.label, what, Cost(*base), Cost(*ours), bar, unit) for what, base, ours, bar, unit in found]
+
+
 def bench_source(pairs: int, cache: Path) -> Tuple[Row, float]:
     """`source` of init.py: the row of whole gdb starts, and the milliseconds that gdb itself measures."""
     times = side_by_side(lambda: run(GDB, cache), lambda: run([*GDB, "-ex", f"source {INIT}"], cache), pairs)
@@ -234,7 +244,7 @@ def main() -> int:
     parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13", metavar="TEXT[,TEXT]",
                         help="interpreters by version or label (default: %(default)s); 'all' for all")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=7, help="how often each pair runs (default: %(default)s)")
-    only = ["known", "first", "compute", "check", "allocate", "core", "heap", "source"]
+    only = ["known", "first", "compute", "check", "allocate", "core", "heap", "why", "source"]
     parser.add_argument("--only", choices=only, help="one measurement")
     parser.add_argument("--loops", type=int, default=60_000_000,
                         help="length of the computation (default: %(default)s, some seconds)")  # fmt: skip
@@ -260,6 +270,7 @@ def main() -> int:
                 row for count in (1_000_000, 5_000_000) for kind in ("uniform", "mixed")
                 for row in bench_heap(p, cache, kind, count)
             ],
+            "why": lambda p: [row for kind in ("uniform", "mixed") for row in bench_why(p, cache, kind)],
         }
         for name, bench in benches.items():
             for python in pythons if options.only in (None, name) else ():
@@ -280,12 +291,20 @@ def print_table(rows: Sequence[Row], source: Optional[float]) -> None:
     lines = []
     for row in rows:
         verdict = "" if row.bar is None else "met" if row.ratio <= row.bar else "MISSED"
-        times = [f"{row.base.clock:.3f}", f"{row.ours.clock:.3f}", f"{row.ratio:.2f}", f"{row.processor_ratio:.2f}"]
+        if row.unit == "s":
+            times = [f"{row.base.clock:.3f}", f"{row.ours.clock:.3f}", f"{row.ratio:.2f}", f"{row.processor_ratio:.2f}"]
+        else:
+            times = [f"{row.base.clock:.0f} {row.unit}", f"{row.ours.clock:.0f} {row.unit}", f"{row.ratio:.2f}", ""]
         lines.append([row.interpreter, row.what, *times, "" if row.bar is None else f"{row.bar:g}", verdict])
     heads = ["interpreter", "what", "base s", "ours s", "ratio", "CPU ratio", "bar", ""]
     print(tabulate(lines, heads, tablefmt="plain", disable_numparse=True))
+    print()
+    for row in rows:
+        if "pyfin why / pyfin heap" in row.what:
+            print(f"{row.interpreter}, {row.what.split(',')[0]}: pyfin why took {row.ours.clock:.1f} s, gdb's start included"
+                  " (meant to be at most 10 s)")  # fmt: skip
     if source is not None:
-        print(f"\nsource init.py, as gdb's own clock has it: {source:.1f} ms (bar: 100 ms)")
+        print(f"source init.py, as gdb's own clock has it: {source:.1f} ms (bar: 100 ms)")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = Path(__file__).resolve().parent / "bench_heap_probe.py"
@@ -18,7 +18,7 @@ GDB = ["gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-iex
 #: (what, seconds of theirs, seconds of ours, bar); times are (clock, processor).
 Measured = Tuple[str, Sequence[float], Sequence[float], Optional[float]]
 
-#: Makes a heap, says how long it takes to count its own objects by type, and waits.
+#: Makes a heap, says how long it takes to count its own objects by type and where one of them lies, and waits.
 PROGRAM = """
 import collections, gc, os, signal, statistics, sys, time
 class Row:
@@ -46,14 +46,17 @@ for _ in range(5):
     began = time.perf_counter(), time.process_time()
     collections.Counter(map(type, gc.get_objects()))
     times.append((time.perf_counter() - began[0], time.process_time() - began[1]))
-print(*map(statistics.median, zip(*times)), flush=True)
+one = next(each for each in keep[len(keep) // 2:] if gc.is_tracked(each))
+print(*map(statistics.median, zip(*times)), hex(id(one)), flush=True)
 sys.stdin.readline()
 os.abort()
 """
 
 
-def measure(python: str, directory: Path, cache: Path, kind: str, count: int, runs: int = 5) -> List[Measured]:
-    """Return what was measured with a heap of some ``count`` objects; ``kind`` is ``uniform`` or ``mixed``."""
+def heap_core(
+    python: str, directory: Path, kind: str, count: int, alive: Callable[[int], None] = lambda pid: None
+) -> Tuple[List[str], Optional[Path]]:
+    """Return what the program said, and its core (None where there is none); ``alive`` is called while it waits."""
     directory.mkdir()
     program = subprocess.Popen(
         [python, "-c", PROGRAM, kind, str(count)], cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -61,8 +64,8 @@ def measure(python: str, directory: Path, cache: Path, kind: str, count: int, ru
     )
     assert program.stdin is not None and program.stdout is not None
     try:
-        theirs = [float(word) for word in program.stdout.readline().split()]
-        live = _probe(["-p", str(program.pid)], cache, directory, 3)
+        said = program.stdout.readline().decode().split()
+        alive(program.pid)
         program.stdin.write(b"\n")
         program.stdin.flush()
         program.wait()
@@ -73,7 +76,18 @@ def measure(python: str, directory: Path, cache: Path, kind: str, count: int, ru
     core = max((path for path in directory.iterdir() if "core" in path.name), key=lambda p: p.stat().st_size, default=None)
     if core is None:
         print("the kernel leaves no core file in the working directory", file=sys.stderr)
+    return said, core
+
+
+def measure(python: str, directory: Path, cache: Path, kind: str, count: int, runs: int = 5) -> List[Measured]:
+    """Return what was measured with a heap of some ``count`` objects; ``kind`` is ``uniform`` or ``mixed``."""
+    live: Dict[str, List[float]] = {}
+    said, core = heap_core(
+        python, directory, kind, count, lambda pid: live.update(_probe(["-p", str(pid)], cache, directory, 3))
+    )
+    if core is None:
         return []
+    theirs = [float(word) for word in said[:2]]
     dead = _probe([python, str(core)], cache, directory, runs)
     core.unlink()
     what = f"{kind} heap of {dead['objects'] / 1e6:.1f} million objects"
