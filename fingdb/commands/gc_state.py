@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
-from ..debugger.interface import DebuggerError
 from ..model.report import GarbageCollector, Interpreter
 from ..report.records import encode
 from .base import Command, Session, split
-from .summary import interpreters_of, print_json, print_problems, summary_parser
+from .summary import interpreters_of, need_count, print_json, print_problems, summary_parser
 
 #: Types that are listed unless the user asks for more.
 _TYPES = 10
@@ -37,8 +36,7 @@ class GcCommand(Command):
         arguments.add_argument("--types", type=int, default=_TYPES)
         arguments.add_argument("--all", action="store_true")
         options = arguments.parse_args(split(words))
-        if options.types < 0:
-            raise DebuggerError("pyfin gc: --types wants a number that is not negative")
+        need_count("gc", "--types", options.types)
         problems: List[str] = []
         found = interpreters_of(self.session, problems, gc=True, objects=True)
         earlier = [self._earlier(interpreter) for interpreter in found]

@@ -15,7 +15,7 @@ from ..cpython.runtime import interpreter_addresses
 from ..debugger.interface import DebuggerError
 from .base import Command, split
 from .marks import Mark, marks_of
-from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import heaps_in, need_count, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 _LIMIT = 20
 _SORTS = ("count", "bytes", "name")
@@ -50,8 +50,7 @@ class HeapCommand(Command):
         arguments.add_argument("--since")
         arguments.add_argument("--all", action="store_true")
         options = arguments.parse_args(split(words))
-        if options.limit < 0:
-            raise DebuggerError("pyfin heap: --limit wants a number that is not negative")
+        need_count("heap", "--limit", options.limit)
         options.gen = generation_of(options.gen)
         need_memory(self.session)
         mark = None if options.since is None else marks_of(self.session).find(options.since)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ..cpython.graph.describe import describe
 from ..cpython.graph.referents import Referents
-from ..debugger.interface import DebuggerError
 from ..report.records import encode
 from .addresses import address
 from .base import Command, split
-from .summary import need_memory, print_json, summary_parser
+from .summary import need_count, need_memory, print_json, summary_parser
 from .why import need_types
 
 #: References that are listed unless the user asks for more.
@@ -25,8 +24,7 @@ class ObjectCommand(Command):
         arguments.add_argument("--limit", type=int, default=_LIMIT)
         arguments.add_argument("--all", action="store_true")
         options = arguments.parse_args(split(words))
-        if options.limit < 0:
-            raise DebuggerError("pyfin object: --limit wants a number that is not negative")
+        need_count("object", "--limit", options.limit)
         where = address(options.address)
         need_memory(self.session)
         python = self.session.python()

@@ -9,11 +9,10 @@ from ..cpython.heap.objects import gc_objects
 from ..cpython.heap.records import PERMANENT
 from ..cpython.reprs import qualified_name, safe_repr
 from ..cpython.target import Unreadable
-from ..debugger.interface import DebuggerError
 from ..report.escape import printable
 from .base import Command, split
 from .heap import generation_of, matches
-from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import heaps_in, need_count, need_memory, print_json, print_problems, summary_parser, walk_progress
 
 _LIMIT = 20
 #: (address, type, generation or None where an object is in no list)
@@ -31,8 +30,7 @@ class ObjectsCommand(Command):
         arguments.add_argument("--limit", type=int, default=_LIMIT)
         arguments.add_argument("--all", action="store_true")
         options = arguments.parse_args(split(words))
-        if options.limit < 0:
-            raise DebuggerError("pyfin objects: --limit wants a number that is not negative")
+        need_count("objects", "--limit", options.limit)
         options.gen = generation_of(options.gen)
         need_memory(self.session)
         problems: List[str] = []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ..debugger.interface import DebuggerError
 from ..report.records import encode
 from .addresses import address
 from .base import Command, split
-from .summary import print_json, summary_parser
+from .summary import need_count, print_json, summary_parser
 from .why import LIMIT, answer
 
 
@@ -20,8 +19,7 @@ class ReferrersCommand(Command):
         arguments.add_argument("--limit", type=int, default=LIMIT)
         arguments.add_argument("--all", action="store_true")
         options = arguments.parse_args(split(words))
-        if options.limit < 0:
-            raise DebuggerError("pyfin referrers: --limit wants a number that is not negative")
+        need_count("referrers", "--limit", options.limit)
         why = answer(self.session, address(options.address), 0, 1 << 40 if options.all else options.limit)
         if options.json:
             document = encode(why)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Iterator, List, Optional, Tuple
 
 from ..cpython.interpreter import read_interpreters
+from ..debugger.interface import DebuggerError
 from ..model.report import Interpreter
 from ..report.progress import Progress
 from ..report.records import dumps
@@ -19,6 +20,12 @@ def summary_parser(name: str) -> ArgumentParser:
     made = parser(name)
     made.add_argument("--json", action="store_true")
     return made
+
+
+def need_count(command: str, option: str, number: int) -> None:
+    """Raise DebuggerError where an option that says how many got a negative number."""
+    if number < 0:
+        raise DebuggerError(f"pyfin {command}: {option} wants a number that is not negative")
 
 
 def interpreters_of(

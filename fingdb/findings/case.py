@@ -13,6 +13,7 @@ from ..debugger.interface import SIGNAL_HANDLER, Debugger, DebuggerError, Native
 from ..debugger.mappings import Mappings
 from ..finalization.functions import base_name
 from ..finalization.runtime_module import RuntimeModule
+from ..model.plan import SOURCES
 from ..model.report import Interpreter, NativeFrame, PythonFrame, Thread
 from .culprit import Blame, Candidate, blame, candidates
 from .still import DEEPEST, Still
@@ -86,6 +87,11 @@ class Case:
         self._astray: Set[int] = set()
         #: A handler of the signal ran, and raised it again: what it interrupted is what crashed.
         self.handled = False
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the runtime's file has the names of exported functions only."""
+        return self.runtime is not None and self.runtime.source == SOURCES[0]
 
     def tasks(self) -> List[Task]:
         """Return all threads, in the debugger's order."""

@@ -11,7 +11,6 @@ from ..cpython.target import NoLayout, PythonTarget
 from ..debugger.interface import Debugger, DebuggerError, Interrupted, TargetKind
 from ..finalization.runtime_module import RuntimeModule, find_runtime
 from ..model.phase import Phase
-from ..model.plan import SOURCES
 from ..model.report import PythonBuild, Report, Target
 from .case import Case
 from .crash import judge_crash
@@ -114,7 +113,7 @@ _PLAIN = ("late-exit-handler", "late-thread", "stack-overflow", "fatal-error", "
 
 def _rests_on_names(case: Case, judgement: Judgement) -> bool:
     """Tell whether a build without names may hide what would have led to another verdict."""
-    if case.runtime is None or case.runtime.source != SOURCES[0] or judgement.kind in _PLAIN:
+    if not case.nameless or judgement.kind in _PLAIN:
         return False
     # Foreign code with a name is as good a culprit as ever where the heap itself was damaged.
     return judgement.kind not in ("memory-corruption", "stale-module-state") or judgement.culprit is None

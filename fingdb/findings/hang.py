@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..model.phase import Phase
-from ..model.plan import SOURCES
 from ..model.report import Culprit
 from .case import Case, Task
 from .counsel import counsel
@@ -240,8 +239,7 @@ def _join(case: Case, standing: Standing, first: Task, walked: List[Wait], joins
 
 def _may_be_a_deadlock(case: Case, last: Wait) -> bool:
     """Tell whether a lock is waited for whose holder cannot be told on a build without names."""
-    blind = case.runtime is not None and case.runtime.source == SOURCES[0]
-    return blind and last.kind in _LOCKS and last.holder is None and not last.meant
+    return case.nameless and last.kind in _LOCKS and last.holder is None and not last.meant
 
 
 def _joiner(case: Case, first: Task) -> str:

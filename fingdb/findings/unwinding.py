@@ -229,22 +229,21 @@ class _Reader:
         return found
 
     def uleb(self) -> int:
-        number, shift = 0, 0
-        while True:
-            byte = self.u8()
-            number |= (byte & 127) << shift
-            shift += 7
-            if not byte & 128:
-                return number
+        return self._leb()[0]
 
     def sleb(self) -> int:
-        number, shift = 0, 0
+        number, bits, sign = self._leb()
+        return number - (1 << bits) if sign else number
+
+    def _leb(self) -> Tuple[int, int, bool]:
+        """Return a number in LEB128 as one without sign, of how many bits it is, and the highest of these."""
+        number, bits = 0, 0
         while True:
             byte = self.u8()
-            number |= (byte & 127) << shift
-            shift += 7
+            number |= (byte & 127) << bits
+            bits += 7
             if not byte & 128:
-                return number - (1 << shift) if byte & 64 else number
+                return number, bits, bool(byte & 64)
 
     #: Low half of a pointer's encoding -> its bytes, and whether it has a sign.
     _FORMS: "Dict[int, Tuple[int, bool]]" = {
