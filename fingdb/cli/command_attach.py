@@ -25,8 +25,8 @@ it. The process is stopped for a moment, and goes on as if nothing had been; one
 
 _EPILOG = """\
 exit status:
-  0 when nothing is wrong with the shutdown;  1 when something is;  2, with one sentence on standard error, when
-  the process could not be looked at."""
+  0 when nothing is wrong with the shutdown, or nobody can tell;  1 when something is;  2, with one sentence on
+  standard error, when the process could not be looked at."""
 
 #: The process stands still for no longer than this (seconds), unless the user says otherwise.
 TIMEOUT = 60.0

@@ -30,8 +30,9 @@ minute after the program has ended (or when the time of --timeout is over) is le
 
 _EPILOG = """\
 exit status:
-  1 when there is a finding of severity warning or error;  2, with one sentence on standard error, when fingdb
-  could not do the job;  otherwise that of the program."""
+  1 when there is a finding of severity warning or error, such as a hang of the shutdown when the time of --timeout
+  is over;  2, with one sentence on standard error, when fingdb could not do the job, or the program was killed for
+  its time with nothing found;  otherwise that of the program."""
 
 
 def run(arguments: List[str]) -> int:
@@ -42,7 +43,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the report as a JSON document (fingdb-report/1)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there; - is standard output")
     parser.add_argument(
-        "--timeout", metavar="S", type=seconds, help="stop the program after S seconds and say where it was"
+        "--timeout", metavar="S", type=seconds, help="after S seconds say what the program waits for, and kill it"
     )
     parser.add_argument("--leaks", action="store_true", help="report objects that survive the last collection too")
     parser.add_argument("--follow-children", action="store_true", help="check the Pythons that the program starts too")

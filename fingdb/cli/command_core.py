@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Mapping, Optional, Tuple
 
+from ..model.report import NO_COMPLAINT
 from .arguments import Parser, add_gdb_option, seconds
 from .core_examine import TIMEOUT, CoreOptions, examine
 from .core_file import is_core
@@ -27,11 +28,8 @@ line each, grouped by what went wrong and whose code it was. The executable is f
 
 _EPILOG = """\
 exit status:
-  0 when nothing is wrong with the shutdown;  1 when something is;  2, with one sentence on standard error, when
-  a core could not be read."""
-
-#: Verdicts that are no complaint about the shutdown.
-_NO_COMPLAINT = ("not-finalization", "unknown")
+  0 when nothing is wrong with the shutdown, or nobody can tell;  1 when something is;  2, with one sentence on
+  standard error, when a core could not be read."""
 
 
 def run(arguments: List[str]) -> int:
@@ -73,7 +71,7 @@ def exit_status(document: Mapping[str, object]) -> int:
         if isinstance(finding, dict) and finding.get("severity") in ("warning", "error"):
             return 1
     verdict = document.get("verdict")
-    return 1 if isinstance(verdict, dict) and verdict.get("kind") not in _NO_COMPLAINT else 0
+    return 1 if isinstance(verdict, dict) and verdict.get("kind") not in NO_COMPLAINT else 0
 
 
 def _sorted_out(words: List[str]) -> Tuple[List[str], Optional[str], bool]:

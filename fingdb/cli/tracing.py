@@ -87,7 +87,7 @@ def run_traced(
         light.forget(launch.elf)
     elif not start.known:
         light.remember(launch.elf)
-    if timeout is not None and elapsed >= timeout and end.signal == "SIGKILL":
+    if timeout is not None and elapsed >= timeout and end.signal == "SIGKILL" and not end.found:
         return end._replace(error=f"the program did not end within {timeout:g} seconds and was killed")
     return end
 

@@ -81,13 +81,12 @@ class CheckedWalk(Walk):
         died = self.session.tracer.exit is not None and self.session.tracer.exit.signal
         if (died or self.timed_out) and self.diagnosis is not None:
             report.verdict = self.diagnosis.verdict
-            if died:  # of a program that only takes its time there is nothing to warn of
-                known = list(report.findings)
-                for finding in self.diagnosis.findings:
-                    for other in known:
-                        if other.severity == "note" and _site(other) == _site(finding):
-                            other.severity = finding.severity  # it was not as harmless as it looked
-                report.findings.extend(self._dated(f) for f in self.diagnosis.findings if not _is_known(f, known))
+            known = list(report.findings)
+            for finding in self.diagnosis.findings:
+                for other in known:
+                    if other.severity == "note" and _site(other) == _site(finding):
+                        other.severity = finding.severity  # it was not as harmless as it looked
+            report.findings.extend(self._dated(f) for f in self.diagnosis.findings if not _is_known(f, known))
         elif died:
             report.verdict = self._killed(str(died))
         return report

@@ -69,7 +69,7 @@ def diagnose(
         report.python.sources = told_by(report.python, runtime)
     report.steps = standing.steps
     report.interpreters = interpreters
-    report.findings = [judgement.finding(standing)]
+    report.findings = judgement.findings(standing)
     report.verdict = judgement.verdict(standing)
     report.notes = list(dict.fromkeys([*told, *standing.notes, *case.problems]))
     return report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
-from ..model.report import Culprit, Finding, ObjectRef, Verdict
+from ..model.report import NO_COMPLAINT, Culprit, Finding, ObjectRef, Verdict
 from .case import Task
 from .standing import Standing
 
@@ -14,7 +14,6 @@ _LESS = {CERTAIN: LIKELY, LIKELY: POSSIBLE, POSSIBLE: POSSIBLE}
 
 #: Kinds of findings by kind of verdict, where the two have different names.
 _FINDINGS: Dict[str, str] = {"late-exit-handler": "touch-after-finalize"}
-_SEVERITY: Dict[str, str] = {"not-finalization": "note", "unknown": "warning"}
 #: Frames of each stack that a finding keeps.
 _KEPT = 40
 
@@ -45,18 +44,23 @@ class Judgement:
 
     def verdict(self, standing: Standing) -> Verdict:
         """Return it as the report's verdict."""
-        thread = self.task.native.native_id if self.task is not None else 0
-        return Verdict(
-            self.kind, self.summary, self.confidence, list(self.evidence), self.culprit, thread,
-            standing.after_step, self.advice,
-        )
-
-    def finding(self, standing: Standing) -> Finding:
-        """Return it as the finding that the verdict rests on."""
         task = self.task
-        return Finding(
+        verdict = Verdict(
+            self.kind, self.summary, self.confidence, list(self.evidence), self.culprit,
+            task.native.native_id if task is not None else 0, standing.after_step, self.advice,
+        )
+        if task is not None and self.kind in NO_COMPLAINT:
+            verdict.native_stack, verdict.python_stack = list(task.frames[:_KEPT]), list(task.python[:_KEPT])
+        return verdict
+
+    def findings(self, standing: Standing) -> List[Finding]:
+        """Return the finding that the verdict rests on; none where it complains of nothing."""
+        if self.kind in NO_COMPLAINT:
+            return []
+        task = self.task
+        return [Finding(
             kind=_FINDINGS.get(self.kind, self.kind),
-            severity=_SEVERITY.get(self.kind, "error"),
+            severity="error",
             title=self.summary,
             function=self.function or (self.culprit.function if self.culprit is not None else ""),
             phase=standing.phase.value,
@@ -69,4 +73,4 @@ class Judgement:
             python_stack=list(task.python[:_KEPT]) if task is not None else [],
             advice=self.advice,
             references=list(self.references),
-        )
+        )]  # fmt: skip

@@ -233,6 +233,10 @@ class Finding:
     steps_since: Optional[int] = None
 
 
+#: Kinds of verdicts that complain of nothing, and so are no findings: there is no shutdown bug, or none that shows.
+NO_COMPLAINT = ("not-finalization", "unknown")
+
+
 @dataclass
 class Verdict:
     """The one answer about a process that died or hangs.
@@ -250,6 +254,9 @@ class Verdict:
     #: Last finalization step that was done.
     after_step: Optional[str] = None
     advice: str = ""
+    #: The stacks of that thread where no finding has them: a verdict that complains of nothing is none.
+    native_stack: List[NativeFrame] = field(default_factory=list)
+    python_stack: List[PythonFrame] = field(default_factory=list)
 
 
 @dataclass

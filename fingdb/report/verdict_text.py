@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ..model.report import Finding, NativeFrame, Report, Verdict
+from ..model.report import Finding, NativeFrame, PythonFrame, Report, Verdict
 from .escape import printable
 from .lines import DOT, facts, native_frame, paragraph, place, plural, python_stack
 from .style import Style
@@ -25,9 +25,9 @@ def render_verdict(report: Report, style: Style, width: int) -> List[str]:
     if verdict is None:
         return []
     finding = next((f for f in report.findings if restated(f, verdict)), None)
-    lines: List[str] = []
-    if finding is not None:
-        lines += _stacks(finding, verdict, style, width)
+    native, python = (finding or verdict).native_stack, (finding or verdict).python_stack
+    lines = _stacks(native, python, verdict, style, width)
+    if lines:
         lines.append("")
     role = _ROLE.get(verdict.kind, "error")
     confidence = style.dim(f"({printable(verdict.confidence)})")
@@ -74,22 +74,24 @@ def _is_culprit(frame: NativeFrame, verdict: Verdict) -> bool:
     return culprit is not None and frame.function == culprit.function and frame.library == culprit.library
 
 
-def _stacks(finding: Finding, verdict: Verdict, style: Style, width: int) -> List[str]:
+def _stacks(
+    native: List[NativeFrame], python: List[PythonFrame], verdict: Verdict, style: Style, width: int
+) -> List[str]:
     """Return the stacks of the thread that the verdict is about; the culprit's frame is marked."""
     lines: List[str] = []
-    if finding.native_stack:
-        lines.append(style.heading(f"C stack of thread LWP {finding.thread}"))
-    own_at = [index for index, frame in enumerate(finding.native_stack) if _is_culprit(frame, verdict)]
+    if native:
+        lines.append(style.heading(f"C stack of thread LWP {verdict.thread}"))
+    own_at = [index for index, frame in enumerate(native) if _is_culprit(frame, verdict)]
     shown = max(_FRAMES, own_at[0] + 4) if own_at else _FRAMES
-    for index, frame in enumerate(finding.native_stack[:shown]):
+    for index, frame in enumerate(native[:shown]):
         own = own_at[:1] == [index]
         mark = style.paint("error", "»") if own else " "
         lines.append(f" {mark}{style.dim(f'#{frame.level:<3}')} {native_frame(frame, style)}")
-    if len(finding.native_stack) > shown:
-        lines.append("  " + style.dim(f"… {plural(len(finding.native_stack) - shown, 'more frame')}"))
-    if finding.python_stack:
-        lines.append(style.heading(f"Python stack of thread LWP {finding.thread}"))
-        lines += python_stack(finding.python_stack, style, width, 2, _FRAMES)
+    if len(native) > shown:
+        lines.append("  " + style.dim(f"… {plural(len(native) - shown, 'more frame')}"))
+    if python:
+        lines.append(style.heading(f"Python stack of thread LWP {verdict.thread}"))
+        lines += python_stack(python, style, width, 2, _FRAMES)
     return lines
 
 
