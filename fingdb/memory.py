@@ -25,6 +25,8 @@ _REGION_MISSES = 3
 #: So many pages and blocks are kept; with more, all are dropped (a heap may be larger than our memory).
 _MOST_PAGES = 1 << 15
 _MOST_BLOCKS = 1 << 10
+#: Pages of a mapped core file are at hand anyway: so many of them are kept.
+_MOST_PAGES_OF_CORE = 1 << 12
 #: Reads of this length go to the debugger as they are: keeping them would only fill the cache.
 _DIRECT = 1 << 15
 _TOP = 1 << 64
@@ -43,6 +45,8 @@ class Memory:
         self._blocks: Dict[int, Sequence[int]] = {}
         self.pointer_size = debugger.pointer_size
         self.big_endian = debugger.big_endian
+        #: Whether the target's words are those of our own machine.
+        self._as_ours = self.pointer_size == 8 and self.big_endian == (sys.byteorder == "big")
         order = ">" if self.big_endian else "<"
         self._formats = {
             (size, signed): struct.Struct(order + (code.lower() if signed else code))
@@ -125,7 +129,7 @@ class Memory:
         a little behind ``end``, for objects that lie across it; they are empty where nothing can be read.
         """
         core = self._debugger.core_memory()
-        if core is not None and self.pointer_size == 8 and self.big_endian == (sys.byteorder == "big"):
+        if core is not None and self._as_ours:
             found = core.words_around(address)
             if found is not None:
                 return found
@@ -226,7 +230,8 @@ class Memory:
             return self._pages[base]
         except KeyError:
             pass
-        if len(self._pages) >= _MOST_PAGES:
+        pages = len(self._pages)
+        if pages >= _MOST_PAGES or pages >= _MOST_PAGES_OF_CORE and self._debugger.core_memory() is not None:
             self._pages.clear()
             self._misses.clear()
         region = base & ~(_REGION - 1)
@@ -251,6 +256,11 @@ class Memory:
 
     def _read_words(self, address: int, length: int) -> Sequence[int]:
         length = min(length, _TOP - address)
+        core = self._debugger.core_memory()
+        if core is not None and self._as_ours:
+            found = core.words_at(address, length)
+            if found is not None:
+                return found
         try:
             data = self._debugger.read(address, length)
         except MemoryFault:

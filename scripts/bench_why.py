@@ -17,10 +17,14 @@ INIT = ROOT / "fingdb" / "init.py"
 Measured = Tuple[str, Sequence[float], Sequence[float], Optional[float], str]
 
 
+#: How often a process is asked for its memory, in seconds.
+_PAUSE = 0.02
+
+
 class _Spent(NamedTuple):
     clock: float
     processor: float
-    #: The most memory that gdb had at a time, in MiB. What it mapped of the core and touched is part of that.
+    #: The most memory that gdb had allocated at a time, in MiB (anonymous pages: not what it mapped of files).
     memory: float
 
 
@@ -44,7 +48,7 @@ def measure_why(python: str, directory: Path, cache: Path, kind: str, count: int
     rows: List[Measured] = [(f"{what}, core, pyfin why / pyfin heap", heap[:2], why[:2], None, "s")]
     for name, spent in (("heap", heap), ("why", why)):
         more = spent.memory - bare.memory
-        rows.append((f"{what}, peak RSS of gdb, pyfin {name} / the core", (size, size), (more, more), 1.0, "MiB"))
+        rows.append((f"{what}, allocated by pyfin {name} / the core", (size, size), (more, more), 1.0, "MiB"))
     return rows
 
 
@@ -56,10 +60,23 @@ def _run(command: Sequence[str], cache: Path, directory: Path) -> _Spent:
         process = subprocess.Popen(
             list(command), stdin=subprocess.DEVNULL, stdout=file, stderr=file, env={**os.environ, "XDG_CACHE_HOME": str(cache)}
         )
-        _pid, status, usage = os.wait4(process.pid, 0)
+        memory, ended = 0.0, 0
+        while not ended:
+            memory = max(memory, _allocated(process.pid))
+            time.sleep(_PAUSE)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         clock = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
     text = said.read_text(encoding="utf-8", errors="replace")
     if process.returncode:
         raise SystemExit(f"gdb failed: {text[-2000:]}")
-    return _Spent(clock, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return _Spent(clock, usage.ru_utime + usage.ru_stime, memory)
+
+
+def _allocated(pid: int) -> float:
+    """Return the MiB of anonymous memory that a process has, 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:"))

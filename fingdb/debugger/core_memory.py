@@ -71,6 +71,14 @@ class CoreMemory:
             words = self._words[index] = memoryview(self.data)[offset : offset + length].cast("Q")
         return start, start + 8 * len(words), words
 
+    def words_at(self, address: int, length: int) -> Optional[Sequence[int]]:
+        """Return the ``length`` bytes at ``address`` as `words_around` does, None when the file has not all of them."""
+        around = self.words_around(address)
+        if around is None or address & 7 or length & 7 or address + length > around[1]:
+            return None
+        first = (address - around[0]) >> 3
+        return around[2][first : first + (length >> 3)]
+
 
 def open_core(path: str) -> Optional[CoreMemory]:
     """Return the memory of a core file, None when the file cannot be mapped."""

@@ -10,8 +10,9 @@ from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 from ..cpython import objects
 from ..cpython.graph.describe import is_immortal, type_words
 from ..cpython.graph.edges import label
+from ..cpython.graph.ordered import Sorted
 from ..cpython.graph.owners import Heap
-from ..cpython.graph.scan import Sorted, find_words
+from ..cpython.graph.scan import find_words
 from ..cpython.graph.whole import Graph, whole
 from ..cpython.reprs import qualified_name, safe_repr
 from ..cpython.target import PythonTarget, Unreadable

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import struct
 import sys
+from array import array
 from typing import Dict, List, Tuple
 
 import pytest
 
-from fingdb.cpython.graph.scan import Sorted, find_words
+from fingdb.cpython.graph.ordered import Sorted, in_order
+from fingdb.cpython.graph.scan import find_words
 from fingdb.debugger.fake import FakeDebugger
 from fingdb.debugger.interface import Interrupted
 from fingdb.findings.unvisited import _reads
@@ -63,6 +65,17 @@ def test_neighbours() -> None:
     assert below == [(9, None), (10, 10), (25, 20), (99, 30)]
     assert [numbers.above(number) for number in (9, 10, 30)] == [10, 20, None]
     assert 20 in numbers and 21 not in numbers
+
+
+def test_columns_in_order() -> None:
+    numbers = random.Random(5)
+    keys = [numbers.randrange(1 << 47) >> shift for shift in (0, 30, 40) for _ in range(500)]
+    values = list(range(len(keys)))
+    expected = sorted(zip(keys, values))
+    found = in_order(array("Q", keys), array("Q", values))
+    assert list(zip(*found)) == expected
+    assert list(zip(*in_order(*found))) == expected
+    assert list(Sorted(keys).numbers) == sorted(keys)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from ...memory import BLOCK
 from .. import objects
@@ -15,8 +15,8 @@ from ..runtime import interpreter_addresses
 from ..target import PythonTarget, Unreadable
 from .edges import Edge
 from .frames import frame_extent
+from .ordered import Sorted, in_order, numbers_of
 from .referents import Referents
-from .scan import Sorted
 
 #: Where in a block of memory an object may begin: behind the collector's head, and what is kept before that.
 _HEADS = (0, 16, 32)
@@ -44,34 +44,44 @@ class Heap:
             self.collected[interpreter] = found
             self.problems += found.problems
             self.partial = self.partial or found.partial
-        self.addresses = Sorted(int(a) for found in self.collected.values() for a in found.addresses)
+        self.addresses = Sorted(a for found in self.collected.values() for a in numbers_of(found.addresses))
         self.referents = Referents(target)
         self._blocks: Optional[Blocks] = None
         #: Where buffers begin, in order, and whose each is.
         self._buffers: "Optional[Tuple[array[int], array[int]]]" = None
         self._arenas: Optional[List[Arena]] = None
+        #: References to the objects that are sought, by owner.
         self._edges: Dict[int, Dict[int, List[Edge]]] = {}
+        self._sought: FrozenSet[int] = frozenset()
 
     # -- edges --------------------------------------------------------------------------------------
     def edges(self, address: int) -> List[Edge]:
         """Return all references out of an object, borrowed ones too, as far as they can be read. Never raises."""
-        found: List[Edge] = []
+        return list(self._read(address))
+
+    def _read(self, address: int) -> Iterator[Edge]:
         try:
-            for edge in self.referents.edges(address, borrowed=True):
-                found.append(edge)
+            yield from self.referents.edges(address, borrowed=True)
         except Unreadable:
             pass
-        return found
+
+    def seek(self, addresses: Collection[int]) -> None:
+        """Say which objects `edges_to` is going to be asked about: one owner may refer to millions of others."""
+        self._sought = frozenset(addresses)
+        self._edges.clear()
 
     def edges_to(self, owner: int, address: int) -> List[Edge]:
         """Return the references of ``owner`` to an object. Never raises."""
+        if address not in self._sought:
+            self.seek((address,))
         found = self._edges.get(owner)
         if found is None:
             if len(self._edges) > 256:
                 self._edges.clear()
             found = self._edges[owner] = {}
-            for edge in self.edges(owner):
-                found.setdefault(edge.target, []).append(edge)
+            for edge in self._read(owner):
+                if edge.target in self._sought:
+                    found.setdefault(edge.target, []).append(edge)
         return found.get(address, [])
 
     # -- owners -------------------------------------------------------------------------------------
@@ -148,7 +158,7 @@ class Heap:
         if self._blocks is None:
             found = used_blocks(self.target)
             self.problems += found.problems
-            starts, sizes = _in_order(found.starts, found.sizes)
+            starts, sizes = in_order(found.starts, found.sizes)
             self._blocks = Blocks(starts, sizes, found.debug_header)
         blocks = self._blocks
         index = bisect_right(blocks.starts, place) - 1
@@ -185,7 +195,7 @@ class Heap:
             starts, owners = array("Q"), array("Q")
             for found in self.collected.values():
                 self._add_buffers(found, starts, owners)
-            self._buffers = _in_order(starts, owners)
+            self._buffers = in_order(starts, owners)
         return self._buffers
 
     def buffer_below(self, place: int) -> int:
@@ -197,17 +207,17 @@ class Heap:
     def _add_buffers(self, found: GcObjects, starts: "array[int]", owners: "array[int]") -> None:
         plans: Dict[int, Tuple[Tuple[int, int], ...]] = {}
         words = _Words(self.target)
-        for address, kind in zip(found.addresses, found.types):
+        for address, kind in zip(numbers_of(found.addresses), numbers_of(found.types)):
             plan = plans.get(kind)
             if plan is None:
-                plan = plans[kind] = self._pointers(int(kind))
+                plan = plans[kind] = self._pointers(kind)
             for offset, tag in plan:
-                start = words.at(int(address) + offset)
+                start = words.at(address + offset)
                 if tag:
                     start = start + tag if start & 1 else 0
                 if start:
                     starts.append(start)
-                    owners.append(int(address))
+                    owners.append(address)
 
     def _pointers(self, kind: int) -> Tuple[Tuple[int, int], ...]:
         """Return (offset, what to add to a pointer that is marked by its lowest bit, 0: not marked) of buffers' pointers."""
@@ -255,9 +265,3 @@ class _Words:
 
 def _same(one: GcObjects, other: GcObjects) -> bool:
     return len(one) == len(other) and len(one) > 0 and one.addresses[0] == other.addresses[0]
-
-
-def _in_order(keys: Sequence[int], values: Sequence[int]) -> "Tuple[array[int], array[int]]":
-    """Return two parallel columns by the first."""
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    return array("Q", (int(keys[i]) for i in order)), array("Q", (int(values[i]) for i in order))

@@ -24,6 +24,7 @@ def referrers(
     """Return who refers to each of ``wanted``, in one pass over the memory in ``ranges``. Raises Interrupted."""
     found: Dict[int, Referrers] = {address: Referrers() for address in wanted}
     seen = set()
+    heap.seek(found)
     for place, address in find_words(heap.target.debugger, ranges, wanted, told):
         owned = False
         for owner in heap.owners(place, address):

@@ -7,9 +7,7 @@ addresses asked for, whoever wrote it. A word of an object is then looked up in 
 from __future__ import annotations
 
 import sys
-from array import array
-from bisect import bisect_left
-from typing import Any, Callable, Collection, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Iterator, List, Optional, Sequence, Tuple
 
 from ...debugger.interface import Debugger, MemoryFault
 
@@ -124,26 +122,3 @@ def _numpy() -> Optional[Any]:
     except ImportError:
         return None
     return numpy
-
-
-class Sorted:
-    """Numbers in order, for questions about neighbours. Kept as plain words: a heap has millions of them."""
-
-    def __init__(self, numbers: Iterable[int]) -> None:
-        self.numbers: "array[int]" = array("Q", sorted(numbers))
-
-    def __contains__(self, number: int) -> bool:
-        index = bisect_left(self.numbers, number)
-        return index < len(self.numbers) and self.numbers[index] == number
-
-    def at_or_below(self, number: int) -> Optional[int]:
-        """Return the greatest number that is not greater, None if there is none."""
-        index = bisect_left(self.numbers, number + 1) - 1
-        return self.numbers[index] if index >= 0 else None
-
-    def above(self, number: int) -> Optional[int]:
-        """Return the smallest greater number, None if there is none."""
-        index = bisect_left(self.numbers, number + 1)
-        return self.numbers[index] if index < len(self.numbers) else None
-
-
