@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from ..debugger.interface import DebuggerError, TargetKind
+from ..debugger.process import still_stopped
 from ..model.report import Report
 from .base import Session
 
@@ -39,9 +40,17 @@ def attach_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     if session.debugger.target().kind is not TargetKind.LIVE:
         raise DebuggerError(f"gdb could not attach to process {job.get('pid', '')}".rstrip())
     report = diagnosis(session, _sentences(job, "notes"))
+    require_alive(session)
     report.target.kind = "attach"
     report.target.signal = None  # the one that gdb stopped it with
     return _document(report)
+
+
+def require_alive(session: Session) -> None:
+    """Raise DebuggerError when the process has been killed meanwhile: what was read of it is half the truth."""
+    target = session.debugger.target()
+    if target.kind is TargetKind.LIVE and not still_stopped(target.pid):
+        raise DebuggerError(f"process {target.pid} has ended meanwhile")
 
 
 def diagnosis(session: Session, notes: List[str]) -> Report:

@@ -10,6 +10,7 @@ from ..debugger.interface import Debugger, DebuggerError, TargetKind
 from ..report.records import dumps
 from ..report.style import Style
 from .base import Session, how_to_install
+from .batch_diagnose import require_alive
 from .heap import HeapCommand
 from .summary import print_problems
 
@@ -46,6 +47,7 @@ def heap_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     notes = [str(note) for note in job.get("notes") or ()]
     try:
         command.run(shlex.join(map(str, job["words"])))
+        require_alive(session)
         if job.get("json"):
             return {"text": dumps({**json.loads("".join(collected.lines)), "notes": notes}) + "\n"}
         print_problems(collected, notes)

@@ -83,6 +83,9 @@ def stop_view(session: "Session", stop: Stop) -> StopView:
     view.event = "end" if stop.kind == "end" else "begin"
     if stop.kind != "end":
         _add_source(session, view, run)
+    if session.tracer.passed:
+        names = ", ".join(session.tracer.passed)
+        view.note = f"passed: {names} began at the very instruction of the last stop"
     return view
 
 

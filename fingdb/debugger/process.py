@@ -29,6 +29,18 @@ def traced_by_us(pid: int) -> bool:
     return False
 
 
+def still_stopped(pid: int) -> bool:
+    """Tell whether a process that the debugger has stopped is there to be read: some of its threads stand still.
+
+    SIGKILL ends a stopped process too. Its memory goes before its threads become zombies, and they run for that.
+    """
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return any(_stat(f"/proc/{pid}/task/{task}/stat")[:1] in (["t"], ["T"]) for task in tasks)
+
+
 def end_of(pid: int) -> Optional[ExitEvent]:
     """Return how a process ended that nobody has waited for, None while it lives or if that is not told.
 

@@ -49,6 +49,8 @@ class Tracer:
         self.breaks = Breaks()
         self.goal: Goal = Goal()
         self.stopped: Optional[Stop] = None
+        #: Steps that were to stop the target and began where it stood already when it was let go on.
+        self.passed: List[str] = []
         self.exit: Optional[ExitEvent] = None
         self.observers: List[Observer] = []
         #: Why there are no steps to follow, a sentence; None when there are.
@@ -148,8 +150,10 @@ class Tracer:
         return True
 
     def _resumed(self) -> None:
+        self.passed = []
         while self._here:
-            self._here.pop(0)()
+            if self._here.pop(0)() and self.stopped is not None and self.stopped.run is not None:
+                self.passed.append(self.stopped.run.name)
         self.stopped = None
 
     def advance_here(self) -> bool:

@@ -123,6 +123,11 @@ ROWS.update(_rows(("struct pool_header",), "pool", {
     "nextoffset": "nextoffset",
     "maxnextoffset": "maxnextoffset",
 }))
+# Objects that are kept to use their memory again, 3.14 and later: pairs of a first object and a count, of which a structure
+# consists (Include/internal/pycore_freelist_state.h). Of an interpreter; without a GIL of each thread.
+ROWS.update(_rows(("PyInterpreterState",), "interp", {"freelists": "object_state.freelists"}, scalar=False))
+ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {"freelists": "freelists"}, scalar=False))
+ROWS.update(_rows(("struct _Py_freelist",), "freelist", {"first": "freelist", "count": "size"}))
 # Free-threaded builds: Include/internal/pycore_interp.h (struct _stoptheworld_state), pycore_tstate.h, pycore_mimalloc.h.
 ROWS.update(_rows(("_PyRuntimeState",), "runtime", {
     "stop.requested": "stoptheworld.requested",
@@ -362,6 +367,7 @@ SIZES: Dict[str, Tuple[str, ...]] = {
     "generation": ("struct gc_generation",),
     "arena": ("struct arena_object",),
     "pool": ("struct pool_header",),
+    "freelist": ("struct _Py_freelist",),
     "str.ascii": ("PyASCIIObject",),
     "str.compact": ("PyCompactUnicodeObject",),
     "str.legacy": ("PyUnicodeObject",),

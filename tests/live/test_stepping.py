@@ -309,7 +309,12 @@ def test_break_all(any_python: Interpreter) -> None:
     need_debug_info(any_python)
     trace = [step["name"] for step in trace_of(any_python)]
     session = drive(any_python.path, [PROGRAM], ["pyfin break all", "run", *["continue"] * 30])
-    assert [typed.step for typed in session.typed[1:]] == trace[:31]
+    seen: List[Optional[str]] = []
+    for typed in session.typed[1:]:
+        # Where the compiler lets two steps begin at one instruction, `continue` has only one stop there, and says so.
+        passed = re.search(r"passed: ([\w, ]+) began at the very instruction", typed.output)
+        seen += [*(passed.group(1).split(", ") if passed else []), typed.step]
+    assert len(seen) >= 31 and seen == trace[: len(seen)]
 
 
 def test_completion(any_python: Interpreter) -> None:

@@ -173,6 +173,8 @@ class Heap:
             return False
         for head in _HEADS:
             try:
+                if self.referents.is_free(block + head):
+                    return True
                 if objects.refcount(self.target, block + head) == 0 and block + head < place:
                     if self.referents.is_type(objects.type_of(self.target, block + head)):
                         return True

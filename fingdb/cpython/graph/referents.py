@@ -13,6 +13,7 @@ from ..target import Corrupt, PythonTarget, Unreadable
 from . import containers, frames
 from .containers import Symbols
 from .edges import Edge
+from .free_lists import free_objects
 from .rows import ALWAYS_BORROWED, ASSUMED, BORROWED, GUESSED, HELD, ROWS, VISITED, Row
 
 #: Bits of tp_flags: Include/object.h.
@@ -63,6 +64,7 @@ class Referents:
         self._plans: Dict[int, Plan] = {}
         self._types: Dict[int, bool] = {}
         self._looks: Dict[int, bool] = {}
+        self._free: Optional[Set[int]] = None
 
     # -- what is an object ------------------------------------------------------------------------
     def is_type(self, address: int) -> bool:
@@ -83,7 +85,7 @@ class Referents:
 
     def looks_like_object(self, address: int) -> bool:
         """Tell whether an object seems to begin at ``address``: its type is one, and its count can be."""
-        if address < _NEAR_NULL or address & (self.target.memory.pointer_size - 1):
+        if address < _NEAR_NULL or address & (self.target.memory.pointer_size - 1) or self.is_free(address):
             return False
         known = self._looks.get(address)
         if known is None:
@@ -95,6 +97,12 @@ class Referents:
                 known = False
             self._looks[address] = known
         return known
+
+    def is_free(self, address: int) -> bool:
+        """Tell whether what lies at ``address`` is on one of CPython's free lists. Never raises."""
+        if self._free is None:
+            self._free = free_objects(self.target)
+        return address in self._free
 
     # -- edges ------------------------------------------------------------------------------------
     def edges(self, address: int, borrowed: bool = False) -> Iterator[Edge]:
