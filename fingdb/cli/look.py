@@ -63,7 +63,8 @@ def look(
     reading, writing = os.pipe()
     follow = ["-iex", f"python {_FOLLOW.format(fd=reading, signal=int(signal.SIGTERM))}"]
     command = [gdb, "-nx", "-q", "-batch", *light_options(), *_QUIET, *follow, *options, "-x", init_file()]
-    for line in (*commands, f"pyfin batch {json.dumps(dict(request, result=result))}", *afterwards):
+    job = f"pyfin batch {json.dumps(dict(request, result=result))}"
+    for line in (*commands, f"python import os; os.write(1, {_LOOKING.encode()!r})", job, *afterwards):
         command += ["-ex", line]
     started = time.monotonic()
     with open(log, "wb") as output:
@@ -86,13 +87,13 @@ def look(
     try:
         _limit(process.pid, memory)
         meanwhile()
-        in_time = _wait(process, timeout, stop)
+        in_time = _wait(process, timeout, stop, log)
     except BaseException:
-        _end(process)
+        _end(process, log)
         raise
     finally:
         os.close(writing)
-    return _outcome(gdb, result, _read(log), in_time, timeout, time.monotonic() - started)
+    return _outcome(gdb, result, _read(log).replace(_LOOKING, "", 1), in_time, timeout, time.monotonic() - started)
 
 
 #: A gdb that fails inside must not ask, nor leave a core of its own. libthread_db tells nothing that a verdict needs,
@@ -102,6 +103,9 @@ _QUIET = (
     *("-iex", "maint set internal-error corefile no"),
     *("-iex", "set libthread-db-search-path /nonexistent"),
 )
+
+#: What gdb has in its log when it is through with the commands before the job: it has attached.
+_LOOKING = "[looking]\n"
 
 #: When the other end of this descriptor is closed, gdb gets the signal; at that one it lets go of a process.
 _FOLLOW = (
@@ -124,7 +128,7 @@ def _limit(pid: int, memory: int) -> None:
         pass  # gdb has ended already
 
 
-def _wait(process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int]) -> bool:
+def _wait(process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int], log: str) -> bool:
     """Wait for gdb; after ``timeout`` seconds interrupt its job, and return False."""
     poll = select.poll()
     if stop is not None:
@@ -140,16 +144,18 @@ def _wait(process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int
         return True
     if ready:
         raise KeyboardInterrupt
-    _end(process)
+    _end(process, log)
     return False
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", log: str) -> None:
     """End gdb: asked to, it lets go of a process first; or else by force.
 
-    Not by SIGINT, which gdb may pass on to the process that it has.
+    Not by SIGINT, which gdb may pass on to the process that it has. While it attaches (or reads what it has attached
+    to) any signal comes out as one: then by force at once. The kernel lets go of a process whose tracer is gone.
     """
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    asked = (signal.SIGTERM,) if _LOOKING in _read(log) else ()
+    for number in (*asked, signal.SIGKILL):
         if process.poll() is None:
             process.send_signal(number)
         try:
