@@ -244,8 +244,11 @@ class Walk:
                 notes.append(f"the process was killed by {tracer.exit.signal} after {trace.root.name} had returned")
             running = [r.name for r in trace.root.walk() if r.state == "running"]
             if trace.ended in ("exited", "died") and running:
-                how = f"by {tracer.exit.signal}" if tracer.exit and tracer.exit.signal else "at once, as by os._exit"
-                notes.append(f"the process ended {how} while {running[-1]} ran")
+                end = tracer.exit
+                how = f" by {end.signal}" if end and end.signal else ", gdb did not see how,"
+                if end and end.exit_code is not None:
+                    how = " at once, as by os._exit"
+                notes.append(f"the process ended{how} while {running[-1]} ran")
         return notes
 
 

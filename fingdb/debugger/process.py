@@ -10,6 +10,8 @@ from .interface import ExitEvent
 
 #: States of threads that do not run any more: zombie, dead.
 _OVER = ("Z", "X", "x")
+#: Flag of waitpid(2) for threads that one traces; Python's os has no name for it.
+_WALL = 0x40000000
 
 
 def exists(pid: int) -> bool:
@@ -41,6 +43,17 @@ def still_stopped(pid: int) -> bool:
     return any(_stat(f"/proc/{pid}/task/{task}/stat")[:1] in (["t"], ["T"]) for task in tasks)
 
 
+def catches(pid: int, name: str) -> Optional[bool]:
+    """Tell whether a process has a handler for a signal ("SIGSEGV"), None if that cannot be told."""
+    try:
+        number = signals.Signals[name]
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            caught = next(int(line.split()[1], 16) for line in file if line.startswith("SigCgt:"))
+    except (OSError, KeyError, ValueError, IndexError, StopIteration):
+        return None
+    return bool(caught >> (number - 1) & 1)
+
+
 def end_of(pid: int) -> Optional[ExitEvent]:
     """Return how a process ended that nobody has waited for, None while it lives or if that is not told.
 
@@ -68,6 +81,24 @@ def end_of(pid: int) -> Optional[ExitEvent]:
         return ExitEvent(pid, None, signals.Signals(number).name)
     except ValueError:
         return ExitEvent(pid, None, f"signal {number}")
+
+
+def bury_threads(pid: int) -> None:
+    """Wait for the threads of a process that are over, but for the first.
+
+    The kernel shows the end of a process only when all its other threads were waited for. A debugger may have missed
+    one that was made as the process died, and then waits for that end for ever.
+    """
+    try:
+        tasks = [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+    except (OSError, ValueError):
+        return
+    for task in tasks:
+        if task != pid:
+            try:
+                os.waitpid(task, os.WNOHANG | _WALL)
+            except OSError:
+                pass  # somebody else has
 
 
 def _stat(path: str) -> List[str]:

@@ -331,9 +331,10 @@ class Checker:
             steps_since=trace.begun - ended.begun,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )
-        if own:
-            self._sentinels.idle(hit.address)
-        return self._add(finding)
+        new = self._add(finding)
+        if own and self._sentinels.idle(hit.address):
+            self.log.known(finding).more = True
+        return new
 
     def _late_thread(self, hit: Hit, name: str, ended: Ended) -> bool:
         trace = self._trace
@@ -359,9 +360,10 @@ class Checker:
         looked, finding = self._places.get((hit.address, self._debugger.return_address(hit)), (0, None))
         if looked < OFTEN_ENOUGH:
             return False
+        ignored = self._sentinels.idle(hit.address, storm=True)
         if finding is not None:
             finding.count += 1
-        self._sentinels.idle(hit.address)
+            finding.more = finding.more or ignored
         return True
 
     def _looked(self, hit: Hit, finding: Optional[Finding]) -> bool:

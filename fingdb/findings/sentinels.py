@@ -9,6 +9,8 @@ from ..finalization.runtime_module import RuntimeModule
 
 #: A place that CPython itself keeps coming to is left alone after so many hits.
 PATIENCE = 60
+#: Later, when it was watched again, after fewer and fewer, but not before so many.
+LEAST_PATIENCE = 4
 
 TouchCallback = Callable[[Hit, str], bool]
 
@@ -21,6 +23,8 @@ class Sentinels:
         self._patience = patience
         self._watched: Dict[int, Breakpoint] = {}
         self._idle: Dict[int, int] = {}
+        #: How often a place was left alone because of a storm.
+        self._storms: Dict[int, int] = {}
         #: Who is asked besides, at places that are free for another callback yet.
         self._beside: Dict[int, TouchCallback] = {}
 
@@ -74,16 +78,25 @@ class Sentinels:
         """Return the addresses that are watched."""
         return list(self._watched)
 
-    def idle(self, address: int) -> None:
-        """Note a hit that told nothing new; after so many of them the place is left alone."""
+    def idle(self, address: int, storm: bool = False) -> bool:
+        """Note a hit that told nothing new; after so many of them the place is left alone, and True returned.
+
+        ``storm`` says that they come from where they always come from, as fast as they can: there will be no end of
+        them, so each time that the place is watched again it takes fewer.
+        """
+        patience = max(self._patience >> 2 * self._storms.get(address, 0), LEAST_PATIENCE)
         self._idle[address] = self._idle.get(address, 0) + 1
-        if self._idle[address] >= self._patience:
-            self._watched[address].enabled = False
+        if self._idle[address] < patience:
+            return False
+        self._watched[address].enabled = False
+        if storm:
+            self._storms[address] = self._storms.get(address, 0) + 1
+        return True
 
     def wake(self) -> None:
         """Watch again what was left alone."""
-        for address, count in self._idle.items():
-            if count >= self._patience and address in self._watched:
+        for address in self._idle:
+            if address in self._watched:
                 self._watched[address].enabled = True
         self._idle.clear()
 
@@ -96,3 +109,4 @@ class Sentinels:
                 handle.delete()
         if not self._watched:
             self._idle.clear()
+            self._storms.clear()

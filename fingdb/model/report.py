@@ -224,7 +224,9 @@ class Finding:
     after_step: Optional[str] = None
     culprit: Optional[Culprit] = None
     object: Optional[ObjectRef] = None
+    #: How often; ``more``: at least, later ones were not counted.
     count: int = 1
+    more: bool = False
     native_stack: List[NativeFrame] = field(default_factory=list)
     python_stack: List[PythonFrame] = field(default_factory=list)
     advice: str = ""

@@ -163,7 +163,7 @@ def _interpreter(interpreter: Interpreter, style: Style, width: int) -> List[str
 
 def _finding(finding: Finding, style: Style, width: int) -> List[str]:
     role = finding.severity if finding.severity in ("error", "warning", "note") else "strong"
-    times = f" ×{finding.count}" if finding.count > 1 else ""
+    times = f" ×{finding.count}{'+' if finding.more else ''}" if finding.count > 1 else ""
     lines = [
         f"  {style.paint(role, printable(finding.severity))}  {style.strong(printable(finding.kind))}{times}"
     ]

@@ -122,7 +122,10 @@ def complaints(python: Interpreter, words: List[str], tmp_path: Path, **variable
 def test_programs_that_shut_down_properly(python: Interpreter, name: str, tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAMS[name])
-    assert complaints(python, [str(script)], tmp_path) == []
+    # Before 3.10 nothing is collected after contexts were cleared: what one keeps alive, an event loop and its pair of
+    # sockets, is never finalized (strace shows no close(2) of them).
+    kept = ["open-resource socket after Py_FinalizeEx by None"] if name == "leftovers" and python.version < (3, 10) else []
+    assert complaints(python, [str(script)], tmp_path) == kept
 
 
 @pytest.mark.parametrize("package", list(PACKAGES))
@@ -201,7 +204,8 @@ def test_an_application_with_several_lives_of_python(python: Interpreter, tmp_pa
     assert done.returncode == 0, done.stderr.decode()
     document = json.loads(report.read_text())
     assert [f for f in document["findings"] if f["severity"] != "note"] == []
-    assert sum(step["name"] == "finalize_modules" and step["interpreter"] == 0 for step in document["steps"]) >= 3
+    cleared = ("PyImport_Cleanup", "_PyImport_Cleanup", "finalize_modules")
+    assert sum(step["name"] in cleared and step["interpreter"] == 0 for step in document["steps"]) >= 3
 
 
 def test_the_tests_of_cpython_itself(python: Interpreter, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from typing import Callable, Optional
 import gdb
 
 from ..interface import DebuggerError, ExitEvent, StopEvent
-from ..process import end_of, exists, traced_by_us
+from ..process import bury_threads, catches, end_of, exists, traced_by_us
 from .postponed import Postponed
 
+#: Signals for what a thread itself did: they cannot be ignored, and end a process that has no handler for them.
+_FATAL = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL")
 #: So long (seconds) a process that gdb lost sight of may take to end.
 _LAST_WORDS = 2.0
 
@@ -48,6 +50,8 @@ class Control(Postponed):
 
     def _execute(self, command: str) -> None:
         before, self._missed = gdb.selected_inferior().pid, None
+        if before and self.last_signal in _FATAL and catches(before, self.last_signal) is False:
+            self._expected = ExitEvent(before, None, self.last_signal)
         try:
             gdb.execute(command, from_tty=False)
         except gdb.error as error:
@@ -67,6 +71,7 @@ class Control(Postponed):
             gone = not exists(inferior.pid)  # gdb has waited for it, and then forgot what it was told
             self._missed = self._expected_end(inferior.pid) if gone else end_of(inferior.pid)
             if self._missed is not None:
+                bury_threads(inferior.pid)
                 return _forget(inferior.num)
             if time.monotonic() > deadline:
                 return _select_stopped(inferior)
