@@ -16,6 +16,7 @@ from .look import Look, look
 from .output import Destination
 from .process import Process, deleted_libraries, executable, may_be_python, process, root, why_refused
 from .temporary import temporary_directory, tidy_end
+from .waiting import waiting
 
 _USAGE = "[--json] [--output FILE] [--timeout S] [--gdb PATH] PID"
 
@@ -46,7 +47,8 @@ def run(arguments: List[str]) -> int:
     gdb = find_gdb(options.gdb)
     destination = Destination(options.output or "-", options.json)
     with tidy_end():
-        document = look_at(found, gdb, options.timeout, destination.prepare)
+        with waiting("looking at the process, which stands still", destination.prepare) as meanwhile:
+            document = look_at(found, gdb, options.timeout, meanwhile)
         destination.write(document)
     return exit_status(document)
 
@@ -92,12 +94,12 @@ def look_at(
     found: Process,
     gdb: str,
     timeout: float,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[float], None] = lambda _seconds: None,
     job: Optional[Dict[str, object]] = None,
 ) -> Dict[str, object]:
     """Return the report on a process, or what another ``job`` of `pyfin batch` answers; the process goes on as it was.
 
-    ``timeout`` in seconds; ``meanwhile`` is called while gdb works. Raises CliError with one sentence.
+    ``timeout`` in seconds; ``meanwhile`` is called while gdb works (see `look`). Raises CliError with one sentence.
     """
     options = [*INDEX_CACHE]
     before = root(found.pid)

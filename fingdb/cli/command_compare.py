@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import List
 
 from .arguments import Parser, add_gdb_option
 from .output import Destination
+from .waiting import progress_on_stderr
 
 _USAGE = "[--json] [--all] [-o FILE] [--gdb PATH] A B"
 
@@ -41,11 +40,9 @@ def run(arguments: List[str]) -> int:
     options = parser.parse_args(arguments)
     destination = Destination(options.output, options.json)
 
-    from ..report.progress import Progress
     from .comparing import compare
 
-    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    with Progress(_say, "reading the code of the interpreters, seconds:", terminal=terminal) as progress:
+    with progress_on_stderr("reading the code of the interpreters, seconds:") as progress:
         comparison = compare(options.a, options.b, options.gdb, progress.update)
 
     from ..report.comparison_text import comparison_to_dict, render_comparison
@@ -58,8 +55,3 @@ def run(arguments: List[str]) -> int:
         styling, width = destination.terminal()
         destination.write_text(render_comparison(comparison, Style(styling), width, options.all) + "\n")
     return 1 if comparison.differs else 0
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

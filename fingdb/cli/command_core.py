@@ -15,6 +15,7 @@ from .errors import CliError
 from .gdb_program import find_gdb, which
 from .output import Destination
 from .temporary import tidy_end
+from .waiting import waiting
 
 _USAGE = """[--json] [--output FILE] [--sysroot DIR] [--solib-path DIR[:DIR]]
                    [--timeout S] [--jobs N] [--gdb PATH] CORE... [EXECUTABLE]"""
@@ -59,7 +60,8 @@ def run(arguments: List[str]) -> int:
 
             return examine_all(cores, about, options.jobs, options.output, options.json)
         destination = Destination(options.output or "-", options.json)
-        document = examine(cores[0], about, meanwhile=destination.prepare)
+        with waiting("looking into the core", destination.prepare) as meanwhile:
+            document = examine(cores[0], about, meanwhile=meanwhile)
         destination.write(document)
         return exit_status(document)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 from .arguments import Parser, add_gdb_option, seconds
 from .command_attach import TIMEOUT as STANDSTILL
@@ -14,6 +14,7 @@ from .errors import CliError
 from .gdb_program import find_gdb
 from .output import Destination
 from .temporary import tidy_end
+from .waiting import waiting
 
 _USAGE = """[--type TYPE] [--gen N|frozen] [--sort count|bytes|name] [--limit N] [--all]
                    [--json] [--output FILE] [--sysroot DIR] [--solib-path DIR[:DIR]]
@@ -52,18 +53,23 @@ def run(arguments: List[str]) -> int:
     options = parser.parse_args(arguments)
     destination = Destination(options.output or "-", options.json)
     with tidy_end():
-        destination.write_text(str(_answer(options, _job(options, destination)).get("text", "")))
+        with waiting("reading the heap") as meanwhile:
+            answer = _answer(options, _job(options, destination), meanwhile)
+        destination.write_text(str(answer.get("text", "")))
     return 0
 
 
-def _answer(options: argparse.Namespace, job: Dict[str, object]) -> Dict[str, object]:
+def _answer(
+    options: argparse.Namespace, job: Dict[str, object], meanwhile: Callable[[float], None]
+) -> Dict[str, object]:
     if options.target.isdigit():
         if options.executable or options.sysroot or options.solib_path:
             raise CliError("heap: EXECUTABLE, --sysroot and --solib-path are for core files, not for a process")
-        return look_at(process_of(options.target, "heap"), find_gdb(options.gdb), options.timeout or STANDSTILL, job=job)
+        found = process_of(options.target, "heap")
+        return look_at(found, find_gdb(options.gdb), options.timeout or STANDSTILL, meanwhile, job)
     where = Surroundings(options.sysroot, [d for text in options.solib_path for d in text.split(":") if d])
     about = CoreOptions(find_gdb(options.gdb), where, options.executable, options.timeout or TIMEOUT, job)
-    return examine(options.target, about)
+    return examine(options.target, about, meanwhile=meanwhile)
 
 
 def _job(options: argparse.Namespace, destination: Destination) -> Dict[str, object]:

@@ -16,12 +16,12 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 from ..model.report import SCHEMA
 from ..report.escape import printable
 from ..report.lines import DOT, paragraph, plural
-from ..report.progress import Progress
 from ..report.style import Style
 from .command_core import exit_status
 from .core_examine import CoreOptions, examine
 from .errors import CliError
 from .output import Destination
+from .waiting import progress_on_stderr
 
 Document = Dict[str, object]
 
@@ -83,7 +83,7 @@ def examine_all(
     destination = Destination(output or "-", as_json)
     with _several(jobs or _at_once()) as start:
         futures = [start(partial(_examine, path, options)) for path in paths]
-        with Progress(_to_stderr, "looking into cores", len(paths), sys.stderr.isatty()) as progress:
+        with progress_on_stderr("looking into cores", len(paths)) as progress:
             for future in futures:
                 results.append(future.result())
                 progress.update(len(results))
@@ -115,11 +115,6 @@ def _examine(path: str, options: CoreOptions, stop: int) -> Result:
 
 def _at_once() -> int:
     return max(1, len(os.sched_getaffinity(0)))
-
-
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
 
 
 @contextmanager

@@ -34,11 +34,11 @@ class CoreOptions:
 
 
 def examine(
-    path: str, options: CoreOptions, stop: Optional[int] = None, meanwhile: Callable[[], None] = lambda: None
+    path: str, options: CoreOptions, stop: Optional[int] = None, meanwhile: Callable[[float], None] = lambda _seconds: None
 ) -> Dict[str, object]:
     """Return the report on a core file as a document of schema ``fingdb-report/1``, or what another job answers.
 
-    ``meanwhile`` is called while gdb works. Raises CliError with one sentence when there is none to be had,
+    ``meanwhile`` is called while gdb works (see `look`). Raises CliError with one sentence when there is none to be had,
     KeyboardInterrupt on Control-C and when there is something to read on descriptor ``stop``.
     """
     with temporary_directory() as directory:
@@ -54,7 +54,7 @@ def _examine(
     options: CoreOptions,
     directory: str,
     stop: Optional[int],
-    meanwhile: Callable[[], None],
+    meanwhile: Callable[[float], None],
 ) -> Dict[str, object]:
     with CoreFile(file, path) as core:
         _need_stack(core)

@@ -42,16 +42,16 @@ def look(
     memory: int = 0,
     stop: Optional[int] = None,
     afterwards: Sequence[str] = (),
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[float], None] = lambda _seconds: None,
     start: Optional[str] = None,
 ) -> Look:
     """Start gdb with ``options`` (they say what to look at); run ``commands``, the job ``request``, ``afterwards``.
 
     ``directory`` is a private one for the job's files, ``timeout`` in seconds, ``memory`` the size of what gdb
-    reads in bytes; ``meanwhile`` is called while gdb works; gdb is started in directory ``start`` (default: an
-    empty one). Control-C, the end of the time, and something to read on descriptor ``stop`` end the job:
-    gdb lets go of a process before it ends. Raises CliError when gdb cannot be started, and KeyboardInterrupt
-    (after gdb has ended) for Control-C and ``stop``.
+    reads in bytes; ``meanwhile`` is called while gdb works: at once, with 0, and each second with the seconds. gdb is
+    started in directory ``start`` (default: an empty one). Control-C, the end of the time, and something to read on
+    descriptor ``stop`` end the job: gdb lets go of a process before it ends. Raises CliError when gdb cannot be
+    started, and KeyboardInterrupt (after gdb has ended) for Control-C and ``stop``.
     """
     result = os.path.join(directory, "result.json")
     log = os.path.join(directory, "log")
@@ -86,8 +86,8 @@ def look(
             os.close(reading)
     try:
         _limit(process.pid, memory)
-        meanwhile()
-        in_time = _wait(process, timeout, stop, log)
+        meanwhile(0.0)
+        in_time = _wait(process, timeout, stop, log, meanwhile)
     except BaseException:
         _end(process, log)
         raise
@@ -128,7 +128,9 @@ def _limit(pid: int, memory: int) -> None:
         pass  # gdb has ended already
 
 
-def _wait(process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int], log: str) -> bool:
+def _wait(
+    process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int], log: str, meanwhile: Callable[[float], None]
+) -> bool:
     """Wait for gdb; after ``timeout`` seconds interrupt its job, and return False."""
     poll = select.poll()
     if stop is not None:
@@ -136,7 +138,14 @@ def _wait(process: "subprocess.Popen[bytes]", timeout: float, stop: Optional[int
     ended = os.pidfd_open(process.pid)  # Linux 5.3
     try:
         poll.register(ended, select.POLLIN)
-        ready = [descriptor for descriptor, _event in poll.poll(min(timeout, 1e6) * 1000)]
+        began = time.monotonic()
+        ready: List[int] = []
+        passed = 0.0
+        while not ready and passed < timeout:
+            ready = [descriptor for descriptor, _event in poll.poll(1000 * min(timeout - passed, 1.0))]
+            passed = time.monotonic() - began
+            if not ready:
+                meanwhile(passed)
     finally:
         os.close(ended)
     if ended in ready:

@@ -135,8 +135,9 @@ are found in the blocks of pymalloc.""",
         "verify",
         """Check the collector's lists and pymalloc's pools: links, flags, types, counts.
 
-Usage: pyfin verify [--json]
-Names the first bad node of each list.""",
+Usage: pyfin verify [--references] [--json]
+Names the first bad node of each list. --references follows all references and names the objects that count fewer than
+other objects hold: the trace of a Py_DECREF too many.""",
     ),
     Entry(
         "mark",

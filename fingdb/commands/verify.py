@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
+from ..cpython.graph.describe import reference, type_words
+from ..cpython.graph.whole import whole
 from ..cpython.heap.pymalloc import used_blocks
 from ..cpython.heap.records import Blocks
 from ..cpython.heap.verify import ListCheck, Verification, verify_lists
-from .base import Command, split
-from .summary import heaps_in, need_memory, print_json, print_problems, summary_parser, walk_progress
+from ..debugger.interface import Interrupted
+from ..findings.balance import short_of_references
+from ..findings.roots import Roots
+from ..model.objects import ShortOfReferences
+from ..report.records import encode
+from .base import Command, Session, split
+from .summary import heaps_in, need_memory, print_json, print_problems, progress_line, summary_parser, walk_progress
+from .why import heap_of
+
+#: Holders of one object that are named.
+_HOLDERS = 5
 
 
 class VerifyCommand(Command):
@@ -16,29 +27,60 @@ class VerifyCommand(Command):
 
     def run(self, words: str) -> None:
         """Check and print. Raises DebuggerError."""
-        options = summary_parser("verify").parse_args(split(words))
+        arguments = summary_parser("verify")
+        arguments.add_argument("--references", action="store_true")
+        options = arguments.parse_args(split(words))
         need_memory(self.session)
         session, python = self.session, self.session.python()
         problems: List[str] = []
         with walk_progress(session):
             checked = [(number, verify_lists(python, at)) for number, at in heaps_in(session, problems)]
             blocks = used_blocks(python)
+        short = _short(session, problems) if options.references else None
         if not checked:
             problems.append("no interpreter is alive: there are no lists to check")
         if options.json:
             print_json(session, {
-                "consistent": all(found.consistent for _number, found in checked) and not blocks.problems,
+                "consistent": all(found.consistent for _number, found in checked) and not blocks.problems and not short,
                 "interpreters": [_document(number, found) for number, found in checked],
-                "blocks": {"used": len(blocks), "problems": blocks.problems}, "problems": problems,
+                "blocks": {"used": len(blocks), "problems": blocks.problems},
+                "short_of_references": None if short is None else encode(short), "problems": problems,
             })
             return
         from ..report.heap_text import render_verification
+        from ..report.short_text import render_short
 
         style, width = session.style(), session.width()
         for number, found in checked:
             session.print(render_verification(found, style, width, number))
         session.print(_of_blocks(blocks))
+        if short is not None:
+            session.print(render_short(short, style, width))
         print_problems(session, [*blocks.problems, *problems])
+
+
+def _short(session: Session, problems: List[str]) -> Optional[List[ShortOfReferences]]:
+    """Return the objects that count too few references, None where that could not be compared. Raises DebuggerError."""
+    heap = heap_of(session)
+    target = heap.target
+    if target.build.free_threaded:
+        problems.append("references were not compared: a free-threaded build counts them in several places")
+        return None
+    try:
+        with progress_line("objects followed:", len(heap.addresses.numbers)) as progress:
+            graph = whole(heap, progress.update)
+            found = list(short_of_references(heap, graph, Roots(session.debugger, target)))
+    except Interrupted:
+        problems.append("interrupted: references were not compared")
+        return None
+    return [
+        ShortOfReferences(
+            each.address, type_words(target, each.address), reference(target, each.held[0][1], each.address).repr,
+            each.count, len(each.held),
+            [reference(target, edge, owner) for owner, edge in each.held[:_HOLDERS]],
+        )
+        for each in found
+    ]  # fmt: skip
 
 
 def _of_blocks(blocks: Blocks) -> str:

@@ -51,6 +51,19 @@ class ObjectRecord:
 
 
 @dataclass
+class ShortOfReferences:
+    """An object that counts fewer references (``count``) than other objects hold (``held``), a few of which are ``holders``:
+    the ``name`` of each is the reference, ``address``, ``type`` and ``repr`` are of who holds it."""
+
+    address: int
+    type: str
+    repr: str
+    count: int
+    held: int
+    holders: List[Reference] = field(default_factory=list)
+
+
+@dataclass
 class Holder:
     """Something outside of all objects that refers to one: ``kind`` and what it is, in words.
 

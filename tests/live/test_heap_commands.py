@@ -35,7 +35,7 @@ def test_counts_and_sizes(python: Interpreter) -> None:
     need_lists(python)
     _said, heap, frozen, young, objects, verify, _errors = answers(python, [
         "pyfin heap --json --type Marker", "pyfin heap --json --gen frozen", "pyfin heap --json --gen 0 --type Marker",
-        "pyfin objects Marker --json --limit 5", "pyfin verify --json",
+        "pyfin objects Marker --json --limit 5", "pyfin verify --references --json",
     ])
     interpreter = json.loads(heap)["interpreters"][0]
     assert [(t["type"], t["count"], t["generations"]) for t in interpreter["types"]] == [("__main__.Marker", 123, {"0": 123})]
@@ -117,6 +117,24 @@ def test_damage_is_named(python: Interpreter) -> None:
     assert [t["count"] for t in interpreter["types"] if t["type"] == "?"] == []  # beyond the limit of 20 rows
     assert f"the list at {victim}" in " ".join(gone.split())
     assert other and "Traceback" not in errors
+
+
+def test_an_object_that_counts_too_few_references(python: Interpreter) -> None:
+    need_lists(python)
+    said, document, text, _errors = answers(
+        python, ["pyfin verify --references --json", "pyfin verify --references"], "short"
+    )
+    said_it = re.search(r"^(0x[0-9a-f]+) (\d+) (0x[0-9a-f]+) (0x[0-9a-f]+)$", said, re.M)
+    assert said_it is not None, said
+    victim, count, in_dict, in_tuple = said_it.groups()
+    found = json.loads(document)
+    assert found["consistent"] is False and all(each["consistent"] for each in found["interpreters"])
+    (short,) = found["short_of_references"]
+    assert short["address"] == victim and short["type"] == "list" and short["repr"] == "['victim']"
+    assert (short["count"], short["held"]) == (int(count), 3) == (2, 3)
+    holders = {(each["address"], each["name"]) for each in short["holders"]}
+    assert {(in_dict, "['held']"), (in_tuple, "[0]")} < holders and "['VICTIM']" in {name for _address, name in holders}
+    assert "1 object counts fewer references than other objects hold" in " ".join(text.split()) and victim in text
 
 
 def test_a_subinterpreter_has_a_heap_of_its_own(python: Interpreter) -> None:

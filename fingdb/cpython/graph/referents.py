@@ -45,6 +45,8 @@ class Plan:
     dict: bool = False
     items_unknown: bool = False
     collected: bool = True
+    #: Whether all that is said of members comes from the table of types or from a class statement.
+    sure: bool = True
     #: The structure of C in which members were found, "" for none.
     struct: str = ""
 
@@ -269,6 +271,7 @@ class Referents:
             plan.type_edge = VISITED if known else ASSUMED
         offset = target.value("type.dictoffset", type_address) or 0
         plan.dict = bool(flags & MANAGED_DICT) or (offset != 0 and offset not in taken)
+        plan.sure = all(how not in (ASSUMED, GUESSED) for _name, _offset, how in plan.members)
         if not plan.collected:
             plan.members = [(n, o, how if how in (BORROWED, GUESSED) else HELD) for n, o, how in plan.members]
             plan.type_edge = HELD if plan.type_edge else ""
