@@ -6,6 +6,7 @@ The machine may be busy: what counts is a ratio within one run, never a number o
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -49,6 +50,8 @@ COMPUTE = (
     "total = 0\n"
     "for i in range(%d):\n"
     "    total += i %% 7\n"
+    "with open(__import__('sys').argv[1], 'w') as file:\n"
+    "    file.write(repr(time.time()))\n"
 )
 
 
@@ -157,10 +160,26 @@ def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
     return Row(python.label, "fingdb run, first time / gdb run", *times, 4.0)
 
 
-def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
-    """A program that loads many extension modules and computes: nothing to pay before finalization."""
-    program = ("-c", COMPUTE % loops)
-    return against_gdb("run", python, program, cache, "50 extension modules and computing", 1.02, max(2, pairs // 3))
+def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> List[Row]:
+    """A program that loads many extension modules and computes: to its end, and to its last line.
+
+    Nothing is to be paid before finalization; the computation itself takes some percent more or less each time.
+    """
+    mark = cache / "last-line"
+    program = ("-c", COMPUTE % loops, str(mark))
+    whole: List[List[Cost]] = [[], []]
+    before: List[List[float]] = [[], []]
+    commands = bare(python, program), fingdb("run", python, program)
+    run(commands[1], cache)
+    for _ in range(max(2, pairs // 2)):
+        for side, command in enumerate(commands):
+            began = time.time()
+            whole[side].append(run(command, cache))
+            before[side].append(float(mark.read_text(encoding="ascii")) - began)
+    base, ours = (Cost(*map(statistics.median, zip(*side))) for side in whole)
+    what = "50 extension modules and computing"
+    first, second = (Cost(*[statistics.median(side)] * 2) for side in before)
+    return [Row(python.label, what, base, ours, 1.02), Row(python.label, f"{what}, to its last line", first, second, 1.02)]
 
 
 def bench_check(python: Interpreter, pairs: int, cache: Path) -> Row:
@@ -238,13 +257,29 @@ def bench_source(pairs: int, cache: Path) -> Tuple[Row, float]:
     return Row("", "gdb with init.py / gdb", *times, None), statistics.median(measured) * 1000
 
 
+def bench_stop(python: Interpreter, cache: Path) -> str:
+    """Return in words what one stop of `fingdb run` costs of our own time: without gdb's, and without its resuming."""
+    out = cache / "stops.json"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "FINGDB_BENCH_ROOT": str(ROOT), "FINGDB_BENCH_OUT": str(out)}
+    command = [*GDB, "-ex", f"source {ROOT / 'scripts' / 'bench_stop_probe.py'}", "--args", python.path, "-c", "pass"]
+    for _ in range(2):  # the second time the build is known
+        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    times = sorted(json.loads(out.read_text(encoding="utf-8")))
+    median, most = statistics.median(times), times[len(times) * 9 // 10]
+    verdict = "met" if median < 1 else "MISSED"
+    return (
+        f"{python.label}: our own time at one of {len(times)} stops {median:.2f} ms (bar: 1 ms, {verdict}), 9 of 10 within "
+        f"{most:.2f} ms; the longest, where objects are counted, {times[-1]:.1f} ms"
+    )
+
+
 def main() -> int:
     """Measure, print the table; 1 when a bar was missed, unless only looking was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13", metavar="TEXT[,TEXT]",
+    parser.add_argument("--pythons", default="3.8,3.11.2-debian,3.13.0", metavar="TEXT[,TEXT]",
                         help="interpreters by version or label (default: %(default)s); 'all' for all")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=7, help="how often each pair runs (default: %(default)s)")
-    only = ["known", "first", "compute", "check", "allocate", "core", "heap", "why", "source"]
+    only = ["known", "first", "compute", "check", "allocate", "core", "heap", "why", "stop", "source"]
     parser.add_argument("--only", choices=only, help="one measurement")
     parser.add_argument("--loops", type=int, default=60_000_000,
                         help="length of the computation (default: %(default)s, some seconds)")  # fmt: skip
@@ -252,7 +287,8 @@ def main() -> int:
     options = parser.parse_args()
     wanted = options.pythons.split(",")
     pythons = [
-        p for p in find_interpreters() if any(p.label == w or p.label.startswith(f"{w}.") or w == "all" for w in wanted)
+        p for p in find_interpreters()
+        if any(w in (p.label, p.label.partition("-")[0], "all") or p.label.startswith(f"{w}.") for w in wanted)
     ]
     if not pythons:
         parser.error(f"there is no interpreter {options.pythons}")
@@ -262,7 +298,7 @@ def main() -> int:
         benches: Dict[str, Callable[[Interpreter], List[Row]]] = {
             "known": lambda p: [bench_known(p, options.pairs, cache)],
             "first": lambda p: [bench_first(p, options.pairs, cache)],
-            "compute": lambda p: [bench_compute(p, options.pairs, cache, options.loops)],
+            "compute": lambda p: bench_compute(p, options.pairs, cache, options.loops),
             "check": lambda p: [bench_check(p, options.pairs, cache)],
             "allocate": lambda p: [bench_allocate(p, options.pairs, cache, options.loops)],
             "core": lambda p: [r for filled in (1 << 20, 1 << 30) for r in bench_core(p, options.pairs, cache, filled)],
@@ -277,11 +313,14 @@ def main() -> int:
                 for row in bench(python):
                     rows.append(row)
                     print(f"{row.interpreter}: {row.what}: {row.ratio:.2f}", file=sys.stderr)
+        stops = [bench_stop(p, cache) for p in (pythons if options.only in (None, "stop") else ())]
         source: Optional[float] = None
         if options.only in (None, "source"):
             row, source = bench_source(options.pairs, cache)
             rows.append(row)
     print_table(rows, source)
+    for line in stops:
+        print(line)
     missed = [row for row in rows if row.bar is not None and row.ratio > row.bar]
     return 1 if missed and options.strict else 0
 
