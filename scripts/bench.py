@@ -39,8 +39,11 @@ EXTENSIONS = (
     "ossaudiodev pyexpat readline resource select spwd syslog termios unicodedata xxlimited xxsubtype zlib"
 )
 
+#: The last line of a program that runs for long: it notes when it was reached.
+LAST_LINE = "import sys, time\nwith open(sys.argv[1], 'w') as file:\n    file.write(repr(time.time()))\n"
+
 COMPUTE = (
-    "import importlib, time\n"
+    "import importlib\n"
     "loaded = 0\n"
     f"for name in {EXTENSIONS!r}.split():\n"
     "    try:\n"
@@ -50,8 +53,6 @@ COMPUTE = (
     "total = 0\n"
     "for i in range(%d):\n"
     "    total += i %% 7\n"
-    "with open(__import__('sys').argv[1], 'w') as file:\n"
-    "    file.write(repr(time.time()))\n"
 )
 
 
@@ -160,16 +161,18 @@ def bench_first(python: Interpreter, pairs: int, cache: Path) -> Row:
     return Row(python.label, "fingdb run, first time / gdb run", *times, 4.0)
 
 
-def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> List[Row]:
-    """A program that loads many extension modules and computes: to its end, and to its last line.
+def bench_long(
+    subcommand: str, python: Interpreter, code: str, cache: Path, what: str, pairs: int, bars: Tuple[Optional[float], float]
+) -> List[Row]:
+    """A program that runs for long before it ends: to its end, and to its last line. ``bars`` are those of the two rows.
 
-    Nothing is to be paid before finalization; the computation itself takes some percent more or less each time.
+    Nothing is to be paid before finalization; the program itself takes some percent more or less each time.
     """
     mark = cache / "last-line"
-    program = ("-c", COMPUTE % loops, str(mark))
+    program = ("-c", code + LAST_LINE, str(mark))
     whole: List[List[Cost]] = [[], []]
     before: List[List[float]] = [[], []]
-    commands = bare(python, program), fingdb("run", python, program)
+    commands = bare(python, program), fingdb(subcommand, python, program)
     run(commands[1], cache)
     for _ in range(max(2, pairs // 2)):
         for side, command in enumerate(commands):
@@ -177,21 +180,27 @@ def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> L
             whole[side].append(run(command, cache))
             before[side].append(float(mark.read_text(encoding="ascii")) - began)
     base, ours = (Cost(*map(statistics.median, zip(*side))) for side in whole)
-    what = "50 extension modules and computing"
     first, second = (Cost(*[statistics.median(side)] * 2) for side in before)
-    return [Row(python.label, what, base, ours, 1.02), Row(python.label, f"{what}, to its last line", first, second, 1.02)]
+    return [
+        Row(python.label, what, base, ours, bars[0]), Row(python.label, f"{what}, to its last line", first, second, bars[1])
+    ]  # fmt: skip
+
+
+def bench_compute(python: Interpreter, pairs: int, cache: Path, loops: int) -> List[Row]:
+    """`fingdb run` of a program that loads many extension modules and computes."""
+    return bench_long("run", python, COMPUTE % loops, cache, "50 extension modules and computing", pairs, (1.02, 1.02))
+
+
+def bench_allocate(python: Interpreter, pairs: int, cache: Path, loops: int) -> List[Row]:
+    """`fingdb check` of a program that allocates before it ends."""
+    what = "fingdb check of a program that allocates"
+    return bench_long("check", python, ALLOCATE % (loops // 10), cache, what, pairs, (None, 1.05))
 
 
 def bench_check(python: Interpreter, pairs: int, cache: Path) -> Row:
     """`fingdb check` when the build is known."""
     what = "fingdb check, build known / gdb run"
     return against_gdb("check", python, ("-c", "pass"), cache, what, 2.5, max(3, pairs // 2), warm=2)
-
-
-def bench_allocate(python: Interpreter, pairs: int, cache: Path, loops: int) -> Row:
-    """`fingdb check` of a program that allocates before it ends."""
-    program, what = ("-c", ALLOCATE % (loops // 10)), "fingdb check of a program that allocates"
-    return against_gdb("check", python, program, cache, what, 1.05, max(2, pairs // 3))
 
 
 def core_of(python: Interpreter, directory: Path, filled: int) -> Optional[Path]:
@@ -300,7 +309,7 @@ def main() -> int:
             "first": lambda p: [bench_first(p, options.pairs, cache)],
             "compute": lambda p: bench_compute(p, options.pairs, cache, options.loops),
             "check": lambda p: [bench_check(p, options.pairs, cache)],
-            "allocate": lambda p: [bench_allocate(p, options.pairs, cache, options.loops)],
+            "allocate": lambda p: bench_allocate(p, options.pairs, cache, options.loops),
             "core": lambda p: [r for filled in (1 << 20, 1 << 30) for r in bench_core(p, options.pairs, cache, filled)],
             "heap": lambda p: [
                 row for count in (1_000_000, 5_000_000) for kind in ("uniform", "mixed")
