@@ -162,7 +162,10 @@ def string(target: PythonTarget, address: int, limit: int = LONGEST_STRING) -> s
     if width > 1:
         codec += "-be" if target.memory.big_endian else "-le"
     text = target.memory.read(data, min(length, limit) * width)
-    return text.decode(codec, "surrogatepass" if width > 1 else "strict")
+    try:
+        return text.decode(codec, "surrogatepass" if width > 1 else "strict")
+    except UnicodeDecodeError:
+        raise Corrupt(f"the str at {address:#x} is damaged") from None
 
 
 def bytes_of(target: PythonTarget, address: int, limit: int = 1 << 20) -> bytes:

@@ -17,8 +17,9 @@ from ..memory import BLOCK
 
 _PREV_INUSE, _FLAGS = 1, 7
 _SMALLEST, _HEADER = 32, 16
-#: The first chunk of a heap is the cache of its thread: it has this size in glibc 2.30 and later, or the one before.
-_FIRST = (0x290, 0x250)
+#: Sizes of the cache of a heap's thread: glibc 2.42 and later, 2.30 and later, and before. It is the first chunk, or (2.42
+#: makes it when it is wanted) one of the first.
+_CACHES, _SOON = (0x300, 0x290, 0x250), 16
 _MOST_CHUNKS = 1 << 24
 
 
@@ -39,8 +40,15 @@ class CMemory:
         self._heaps: "List[Tuple[Mapping, array[int]]]" = []
         for mapping in mappings.ranges:
             if mapping.writable and mapping.accessible is not False:
-                if mapping.name in ("", "[heap]") and self._word(mapping.start + 8) & ~_FLAGS in _FIRST:
+                if mapping.name in ("", "[heap]") and self._is_heap(mapping):
                     self._heaps.append((mapping, array("Q")))
+
+    def _is_heap(self, mapping: Mapping) -> bool:
+        """Tell whether memory begins as a heap of glibc does: with chunks, of which one is the cache of a thread."""
+        chunks: "array[int]" = array("Q")
+        if self._word(mapping.start + 8) & _FLAGS == _PREV_INUSE:
+            self._walk(mapping, chunks, _SOON)
+        return any(self._word(at + 8) & ~_FLAGS in _CACHES for at in chunks)
 
     def block_at(self, place: int) -> Optional[CBlock]:
         """Return the block that holds ``place``, None if that cannot be told. Never raises."""
@@ -59,9 +67,9 @@ class CMemory:
                     return CBlock(start + _HEADER, following - start - 8, used)
         return None
 
-    def _walk(self, mapping: Mapping, chunks: "array[int]") -> None:
+    def _walk(self, mapping: Mapping, chunks: "array[int]", most: int = _MOST_CHUNKS) -> None:
         at = mapping.start
-        while at + _HEADER <= mapping.end and len(chunks) < _MOST_CHUNKS:
+        while at + _HEADER <= mapping.end and len(chunks) < most:
             size = self._word(at + 8) & ~_FLAGS
             if size < _SMALLEST or size & 15 or at + size > mapping.end:
                 break  # damaged, or no heap of glibc: what is behind is not told

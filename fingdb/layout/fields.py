@@ -259,6 +259,7 @@ ROWS.update(_rows(("PyObject",), "object", {
     "refcnt_shared": "ob_ref_shared",
     "thread": "ob_tid",
     "gc_bits": "ob_gc_bits",
+    "flags": "ob_flags",  # 3.14 and later
 }))
 ROWS.update(_rows(("PyVarObject",), "var", {"size": "ob_size"}))
 ROWS.update(_rows(("PyTypeObject",), "type", {

@@ -48,6 +48,16 @@ class Program:
         return words, {"PYTHONPATH": str(build_extension(python, [source], source.stem, flags))}
 
 
+def drop(python: Interpreter) -> str:
+    """Return what Py_DECREF calls first when the last reference goes, in code of the program's.
+
+    Without a GIL that is for an object that belongs to no thread any more. Debug builds count all references.
+    """
+    if python.free_threaded:
+        return "_Py_DecRefShared"
+    return "_Py_DECREF_DecRefTotal" if python.debug and python.version >= (3, 13) else "_Py_Dealloc"
+
+
 def cython(source: Path) -> Path:
     """Return the C code that Cython makes of a file. Skips without Cython."""
     pytest.importorskip("Cython")

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from tests.live.check_scenarios import PROGRAMS, Program
+from tests.live.check_scenarios import PROGRAMS, Program, drop
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
 
@@ -63,11 +63,6 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         # them are counted late.
         collect = module_freed = "gc_collect_internal"
     callback = since(version, ((3, 8), "closure_fcn"), ((3, 11), "_CallPythonObject"), ((3, 13), "closure_fcn"))
-    # The last reference is dropped by the macro itself, or (without a GIL) by what the macro calls for an object that
-    # belongs to no thread any more.
-    drop = "_Py_DecRefShared" if python.free_threaded else "_Py_Dealloc"
-    if python.debug and version >= (3, 13):
-        drop = "_Py_DECREF_DecRefTotal"  # the macro counts all references first
     touch, late = ("touch-after-fini", "warning"), ("touch-after-finalize", "error", "the runtime")
     table: Dict[str, Tuple[Version, List[Expected]]] = {
         "ast-after-fini": ((3, 10), [
@@ -95,7 +90,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
             *([("touch-after-fini", "error", _GONE, "_Py_Dealloc", deleted, "write_last_record", "journal")]
               if version == (3, 8) else []),
         ]),
-        "late-cpp-static": ((3, 8), [(*late, drop, root, "Owned::~Owned", "registry")]),
+        "late-cpp-static": ((3, 8), [(*late, drop(python), root, "Owned::~Owned", "registry")]),
         "late-cxa-atexit": ((3, 8), [
             # A debug build fills the callback's memory before it unmaps it, and a newer libffi crashes by itself: no code
             # of anybody runs.
@@ -118,7 +113,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         # pybind11 asks PyGILState_Check first, which anybody may; in 3.15 the answer is no, and pybind11 ends the process.
         "late-pybind11-static": ((3, 8), [
             (*late, _GILSTATE_ERROR, "Py_FinalizeEx", _GILSTATE_ERROR, "catalog") if version >= (3, 15)
-            else (*late, drop, root, "pybind11::object::~object", "catalog"),
+            else (*late, drop(python), root, "pybind11::object::~object", "catalog"),
         ]),
         "late-thread-local": ((3, 8), [(*late, "PyErr_WriteUnraisable", root, "Session::~Session", "session")]),
         "open-resource": ((3, 8), [

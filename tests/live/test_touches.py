@@ -9,18 +9,13 @@ from typing import List
 
 import pytest
 
-from tests.live.check_scenarios import PROGRAMS
+from tests.live.check_scenarios import PROGRAMS, drop
 from tests.support.gdbrun import GdbResult, run_gdb
 from tests.support.interpreters import Interpreter
 
 pytestmark = [pytest.mark.live, pytest.mark.wide]
 
 LATE = "{drop} was called after {root} had returned"
-
-
-def drop(python: Interpreter) -> str:
-    """What the destructor's Py_DECREF calls; without a GIL, for an object that belongs to no thread any more."""
-    return "_Py_DecRefShared" if python.free_threaded else "_Py_Dealloc"
 
 
 def late_touch(python: Interpreter) -> str:

@@ -58,7 +58,12 @@ def test_strings_that_are_none(fake: FakeCPython) -> None:
     fake.put("str.kind", other_kind, 5)
     far = fake.str("abc", compact=False)
     fake.put("str.data", far, NOWHERE)
-    for address in (damaged, other_kind, far, fake.int(1), fake.none(), 0, NOWHERE, HEAP):
+    no_text = fake.str("abc", compact=False)
+    wide = fake.alloc(64)
+    fake.poke(wide, b"\xff" * 16)
+    fake.put("str.data", no_text, wide)
+    fake.put("str.kind", no_text, 4)
+    for address in (damaged, other_kind, far, no_text, fake.int(1), fake.none(), 0, NOWHERE, HEAP):
         with pytest.raises(Unreadable):
             objects.string(fake.target, address)
         assert objects.short_repr(fake.target, address)

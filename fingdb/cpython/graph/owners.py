@@ -10,6 +10,8 @@ from ...memory import BLOCK
 from .. import objects
 from ..attributes import INLINE_VALUES, MANAGED_DICT
 from ..heap import Blocks, GcObjects, gc_objects, used_blocks
+from ..heap.blocks import untracked_immortals
+from ..heap.pages import untracked_immortals as paged_immortals
 from ..heap.pymalloc import Arena, arenas
 from ..runtime import interpreter_addresses
 from ..target import PythonTarget, Unreadable
@@ -47,12 +49,24 @@ class Heap:
         self.addresses = Sorted(a for found in self.collected.values() for a in numbers_of(found.addresses))
         self.referents = Referents(target)
         self._blocks: Optional[Blocks] = None
+        self._immortals: Optional[List[int]] = None
         #: Where buffers begin, in order, and whose each is.
         self._buffers: "Optional[Tuple[array[int], array[int]]]" = None
         self._arenas: Optional[List[Arena]] = None
         #: References to the objects that are sought, by owner.
         self._edges: Dict[int, Dict[int, List[Edge]]] = {}
         self._sought: FrozenSet[int] = frozenset()
+
+    def immortals(self) -> List[int]:
+        """Return the immortal objects that a collection has let go of, and so forgotten. Raises Interrupted."""
+        if self._immortals is None:
+            target = self.target
+            if target.build.free_threaded:
+                found = (paged_immortals(target, each) for each in interpreter_addresses(target))
+                self._immortals = [address for each in found for address in each]
+            else:
+                self._immortals = untracked_immortals(target, self._used())
+        return self._immortals
 
     # -- edges --------------------------------------------------------------------------------------
     def edges(self, address: int) -> List[Edge]:
@@ -155,16 +169,20 @@ class Heap:
 
     def block(self, place: int) -> Optional[int]:
         """Return where the block of pymalloc that holds ``place`` has its first own byte, None if in none in use."""
+        blocks = self._used()
+        index = bisect_right(blocks.starts, place) - 1
+        if index >= 0 and place < blocks.starts[index] + blocks.sizes[index]:
+            return int(blocks.starts[index]) + blocks.debug_header
+        return None
+
+    def _used(self) -> Blocks:
+        """Return the blocks in use, by address."""
         if self._blocks is None:
             found = used_blocks(self.target)
             self.problems += found.problems
             starts, sizes = in_order(found.starts, found.sizes)
             self._blocks = Blocks(starts, sizes, found.debug_header)
-        blocks = self._blocks
-        index = bisect_right(blocks.starts, place) - 1
-        if index >= 0 and place < blocks.starts[index] + blocks.sizes[index]:
-            return int(blocks.starts[index]) + blocks.debug_header
-        return None
+        return self._blocks
 
     def on_free_list(self, place: int) -> bool:
         """Tell whether a place is in an object that CPython keeps to use its memory again: no reference, but a type."""
@@ -196,7 +214,10 @@ class Heap:
         if self._buffers is None:
             starts, owners = array("Q"), array("Q")
             for found in self.collected.values():
-                self._add_buffers(found, starts, owners)
+                self._add_buffers(found.addresses, found.types, starts, owners)
+            forgotten = array("Q", self.immortals())
+            types = array("Q", (objects.type_of(self.target, each) for each in forgotten))
+            self._add_buffers(forgotten, types, starts, owners)
             self._buffers = in_order(starts, owners)
         return self._buffers
 
@@ -206,10 +227,12 @@ class Heap:
         end = bisect_right(starts, place)
         return starts[end - 1] if end else 0
 
-    def _add_buffers(self, found: GcObjects, starts: "array[int]", owners: "array[int]") -> None:
+    def _add_buffers(
+        self, addresses: Sequence[int], types: Sequence[int], starts: "array[int]", owners: "array[int]"
+    ) -> None:
         plans: Dict[int, Tuple[Tuple[int, int], ...]] = {}
         words = _Words(self.target)
-        for address, kind in zip(numbers_of(found.addresses), numbers_of(found.types)):
+        for address, kind in zip(numbers_of(addresses), numbers_of(types)):
             plan = plans.get(kind)
             if plan is None:
                 plan = plans[kind] = self._pointers(kind)

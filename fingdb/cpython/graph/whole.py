@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Tuple
 
 from .. import objects
-from ..heap.pages import untracked_immortals
-from ..runtime import interpreter_addresses
 from ..target import Unreadable
 from .edges import Edge
 from .owners import Heap
@@ -41,12 +39,10 @@ def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph
     graph.tracked = dict.fromkeys(waiting, True)
     leaves: Dict[int, bool] = {}
     target = heap.target
-    if target.build.free_threaded:
-        for interpreter in interpreter_addresses(target):
-            for address in untracked_immortals(target, interpreter):
-                if address not in graph.tracked:
-                    graph.tracked[address] = False
-                    waiting.append(address)
+    for address in heap.immortals():
+        if address not in graph.tracked:
+            graph.tracked[address] = False
+            waiting.append(address)
     while waiting:
         address = waiting.pop()
         found = graph.edges[address] = []

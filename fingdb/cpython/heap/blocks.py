@@ -21,6 +21,8 @@ from .typetest import TypeTest
 _MOST_REFERENCES = 1 << 40
 #: Above these a count may be a pointer.
 _LIKELY_REFERENCES = 1 << 16
+#: The bit that makes a count of 32 bits negative.
+_NEGATIVE = 1 << 31
 #: The letter of the object domain in the debug hooks' header.
 _OBJECT = ord("o")
 _PATIENCE = 1 << 15
@@ -49,6 +51,37 @@ def contents(target: PythonTarget, listed: Iterable[int]) -> BlockContents:
         found.interrupted = True
         least = min(len(found.addresses), len(found.types))
         del found.addresses[least:], found.types[least:]
+    return found
+
+
+def untracked_immortals(target: PythonTarget, blocks: Blocks) -> List[int]:
+    """Return the immortal objects in ``blocks`` that a collection has let go of: it forgets them, and they hold others.
+
+    Mirrors update_refs() in Python/gc.c of 3.14 and later; before, they stay in the collector's lists. Objects larger
+    than pymalloc's blocks are not found. Raises Interrupted, and nothing else.
+    """
+    found: List[int] = []
+    if not target.layout.has("object.flags"):
+        return found
+    types, window, header = TypeTest(target), target.memory.window, target.layout.size("gc_head") or 16
+    type_word = target.layout.offset("object.type") // 8
+    start = end = 0
+    words: Sequence[int] = ()
+    for done, (block, size) in enumerate(zip(blocks.starts, blocks.sizes)):
+        at = block + blocks.debug_header
+        if not start <= at < end:
+            start, end, words = window(at)
+        for skip in (header, header + 16):
+            place = (at + skip - start) >> 3
+            if skip + 16 > size - blocks.debug_header or place + type_word >= len(words):
+                break
+            # In no list, and an immortal count (flags are in the upper half).
+            if words[place] & _NEGATIVE and words[place] < 1 << 48 and not words[place - header // 8]:
+                if types.flags(words[place + type_word]) & HAVE_GC:
+                    found.append(at + skip)
+                    break
+        if not done % _PATIENCE:
+            target.debugger.check_interrupt()
     return found
 
 
