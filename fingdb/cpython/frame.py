@@ -100,6 +100,21 @@ class StackReader:
             problems.append(f"the Python stack is broken after {count} frames: {error}")
         return rows if rows[-1] else rows[:-1]
 
+    def is_frame(self, address: int) -> bool:
+        """Tell whether a frame that runs Python code surely lies at an address that may be anything. Never raises."""
+        target = self._target
+        try:
+            if self._old:
+                return type_name(target, address) == "frame"
+            if self._interpreter_frame(address) is None:
+                return False
+            code = target.number("iframe.code", address) & ~(_TAGS if self._tagged else 0)
+            at = target.number("iframe.instruction", address) - self._bytecode(address, code)
+            # Before its first instruction it is one unit (of two bytes) behind.
+            return at % 2 == 0 and -2 <= at < 2 * (target.value("var.size", code) or 0)
+        except Unreadable:
+            return False
+
     def _begins_loop(self, address: int) -> bool:
         """Tell whether an evaluation loop began with this frame. Raises Unreadable."""
         if self._old:

@@ -16,6 +16,7 @@ from ..finalization.runtime_module import RuntimeModule
 from ..model.plan import SOURCES
 from ..model.report import Interpreter, NativeFrame, PythonFrame, Thread
 from .culprit import Blame, Candidate, blame, candidates
+from .jumped import PRESERVED
 from .still import DEEPEST, Still
 
 #: Python frames of each thread that are looked at.
@@ -196,12 +197,27 @@ class Case:
         for index, frame in enumerate(task.frames[:_LOOPS]):
             if not frame.function or frame.inlined or base_name(frame.function) != "_PyEval_EvalFrameDefault":
                 continue
-            row = self._row_of(task, frame)
+            row = self._row_of(task, frame) or self._row_in_registers(task, frame)
             outside = task.frames[index + 1] if index + 1 < len(task.frames) else None
             if not row and outside is not None and outside.function == "_PyEval_EvalFrame":
                 row = self._row_of(task, outside)  # its caller may still have the argument
             rows.append(row)
         return rows if any(rows) else []
+
+    def _row_in_registers(self, task: Task, frame: NativeFrame) -> List[PythonFrame]:
+        """Return the Python frames of a loop whose variables the debug information has lost.
+
+        The loop goes on with its frame when what it calls returns: compilers keep that in a register until then.
+        """
+        assert self._reader is not None
+        found: List[PythonFrame] = []
+        for name in PRESERVED:
+            at = self.debugger.register(task.native.debugger_id, frame.level, name)
+            if at and self._reader.is_frame(at):
+                rows = self._reader.rows_from(at, [], DEEPEST_PYTHON, 1)
+                if rows and len(rows[0]) > len(found):
+                    found = rows[0]  # the innermost: the others are among those that called it
+        return found
 
     def _row_of(self, task: Task, frame: NativeFrame) -> List[PythonFrame]:
         assert self._reader is not None

@@ -20,7 +20,8 @@ from .operands import reach
 #: Lengths of call instructions, from `call *%rax` to one with prefix, SIB byte and a long displacement.
 _LENGTHS = range(2, 9)
 _CALL, _INDIRECT = 0xE8, 0xFF
-_PRESERVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+#: Registers that functions have to preserve (the x86-64 ABI).
+PRESERVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 #: struct exit_function_list of the GNU C library (stdlib/exit.h): the count, the entries, in each the function. It is
 #: kept rotated, and mixed with a word of the thread's (PTR_DEMANGLE in sysdeps/unix/sysv/linux/x86_64).
 _COUNT, _ENTRIES, _ENTRY, _FUNCTION, _MOST = 8, 16, 32, 8, 32
@@ -101,7 +102,7 @@ def _targets(debugger: Debugger, hit: Hit) -> List[int]:
             except DebuggerError:
                 continue
     caller = (debugger.symbol_at(back) or ("", 0))[0].split("@", 1)[0]
-    kept = [value for value in map(register, _PRESERVED) if value]
+    kept = [value for value in map(register, PRESERVED) if value]
     if caller in _EXIT_HANDLERS:
         found.extend(_exit_handlers(kept, word, register("fs_base")))
     if os.path.basename(debugger.module_at(back) or "").startswith(_CPP_RUNTIME):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
-from ..cpython.target import PythonTarget
+from ..cpython import objects
+from ..cpython.target import PythonTarget, Unreadable
 from ..debugger.interface import Debugger, DebuggerError, Hit
 from ..finalization import catalogue
 from ..finalization.functions import base_name
@@ -43,6 +44,9 @@ _MRO = ("type.mro", 344)
 _FLAGS = ("type.flags", 168)
 _NAME = ("type.name", 24)
 _DEF = ("module.def", 24)
+#: From 3.15 on: the definition, or any address that tells the module's code from others (its slots, mostly).
+_TOKEN, _IS_DEF, _MODULE_NAME = ("module.def", 88), ("module.token_is_def", 48), ("module.name", 40)
+_TOKENS_SINCE = (3, 15)
 _DEF_NAME = ("module_def.name", 40)
 _TYPE = ("object.type", 8)
 _REFCOUNT = ("object.refcnt", 0)
@@ -118,16 +122,30 @@ class StateNet:
             return False
         self._entered.setdefault(hit.native_id, []).append(module)
         try:
-            definition = self._word(module, _DEF)
-            if not definition:
-                return False  # without C code
-            self._dead[module] = Death(
-                module, self._text(self._word(definition, _DEF_NAME)), self._debugger.module_at(definition),
-                self._step(hit), self._trace.begun,
-            )  # fmt: skip
+            told = self._name_and_library(module)
+            if told is not None:
+                self._dead[module] = Death(module, *told, self._step(hit), self._trace.begun)
         except DebuggerError:
             pass
         return False
+
+    def _name_and_library(self, module: int) -> Optional[Tuple[str, Optional[str]]]:
+        """Return the name of a module and the file of its C code, None for one without. Raises DebuggerError."""
+        python = self._python()
+        tokens = python.layout.has("module.token_is_def") or (
+            not python.layout.has("module.def") and python.version >= _TOKENS_SINCE
+        )
+        token = self._word(module, _TOKEN if tokens else _DEF)
+        if not token:
+            return None
+        if tokens and not self._word(module, _IS_DEF) & 0xFF:
+            try:
+                name = objects.string(python, self._word(module, _MODULE_NAME), _LONGEST_NAME)
+            except Unreadable:
+                name = "?"
+        else:
+            name = self._text(self._word(token, _DEF_NAME))
+        return name, self._debugger.module_at(token)
 
     def _module_given(self, hit: Hit, name: str) -> bool:
         module = self._debugger.first_argument(hit) if self._asked_by_others(hit) else None
