@@ -41,7 +41,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("--gen", choices=("0", "1", "2", "frozen"), help="only objects of that generation")
     parser.add_argument("--sort", choices=("count", "bytes", "name"), help="the order of the types (default: count)")
     parser.add_argument("--limit", metavar="N", type=_count, help="so many types, 0 for all (default: 20)")
-    parser.add_argument("--all", action="store_true", help="also the blocks of pymalloc that no list of the collector has")
+    parser.add_argument("--all", action="store_true", help="also the allocator's blocks that no list of the collector has")
     parser.add_argument("--json", action="store_true", help="as a JSON document")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there (default: standard output)")
     parser.add_argument("--sysroot", metavar="DIR", help="copy of the root directory of the core's machine")

@@ -82,7 +82,7 @@ class HeapCommand(Command):
                 texts.append(render_heap(census, rows, style, width, number, limit))
         if not listed:
             problems.append("no interpreter is alive: its objects are in no list"
-                            + ("" if options.all else ' ("pyfin heap --all" looks into the blocks of pymalloc)'))
+                            + ("" if options.all else ' ("pyfin heap --all" looks into the blocks of the allocator)'))
         if options.json:
             whole: Dict[str, object] = {"interpreters": documents, "problems": problems}
             if options.all:
@@ -96,7 +96,7 @@ class HeapCommand(Command):
         print_problems(session, problems)
 
     def _blocks(self, listed: Sequence[GcObjects], options: Any, as_json: bool) -> object:
-        """Return the blocks of pymalloc as a text or as plain data."""
+        """Return the allocator's blocks as a text or as plain data."""
         from ..cpython.heap.blocks import contents
 
         python = self.session.python()
@@ -117,14 +117,16 @@ class HeapCommand(Command):
             }
         from ..report.heap_text import render_blocks
 
-        facts = [f"{len(blocks)} in use", f"{held.listed} with objects in lists", f"{len(held.addresses)} with others",
+        collected = "objects of the collector" if python.build.free_threaded else "objects in lists"
+        facts = [f"{len(blocks)} in use", f"{held.listed} with {collected}", f"{len(held.addresses)} with others",
                  f"{raw} raw (or on a free list)"]
-        if blocks.large is not None:
+        if blocks.large is not None and blocks.allocator == "pymalloc":
             facts.append(f"{blocks.large} larger ones of malloc, not looked into")
         if blocks.partial or held.interrupted:
             facts.append("partial")
         session = self.session
-        return render_blocks(others, held.raw, facts, problems, session.style(), session.width(), options.limit or None)
+        return render_blocks(others, held.raw, facts, problems, session.style(), session.width(), options.limit or None,
+                             blocks.allocator)
 
     # -- the difference ---------------------------------------------------------------------------
     def _since(self, mark: Mark, options: Any) -> None:

@@ -118,7 +118,7 @@ Differences are to the last stop at which this was asked.""",
 Usage: pyfin heap [--type NAME] [--gen N|frozen] [--sort count|bytes|name] [--limit N] [--all] [--json]
        pyfin heap --since STEP|MARK [--type NAME] [--limit N] [--json]
 Bytes are those of sys.getsizeof: the object, its table and the collector's header. NAME may have a "*"; --limit 0
-lists all types. --all looks into the blocks of pymalloc as well, for objects that the collector does not know.
+lists all types. --all looks into the allocator's blocks as well, for objects that the collector does not know.
 --since tells what was freed and made since "pyfin mark" or since the walk stopped at a step.""",
     ),
     Entry(
@@ -128,12 +128,12 @@ lists all types. --all looks into the blocks of pymalloc as well, for objects th
 
 Usage: pyfin objects TYPE [--gen N|frozen] [--limit N] [--all] [--json]
 TYPE is a name (dict, collections.OrderedDict) and may have a "*". Objects that the collector does not know (str, int)
-are found in the blocks of pymalloc.""",
+are found in the blocks of pymalloc (mimalloc, without a GIL).""",
     ),
     Entry(
         "verify",
         "verify",
-        """Check the collector's lists and pymalloc's pools: links, flags, types, counts.
+        """Check the collector's lists and the allocator's pools: links, flags, types, counts.
 
 Usage: pyfin verify [--references] [--json]
 Names the first bad node of each list. --references follows all references and names the objects that count fewer than
@@ -161,7 +161,7 @@ Works on a core file and on a process that has stopped.""",
         """Say what lies at an address: an object and its type, a freed block, code, data, a stack.
 
 Usage: pyfin whatis ADDR... [--json]
-ADDR is a number. Knows live objects, types, freed blocks of pymalloc and the debug hooks' fill bytes,
+ADDR is a number. Knows live objects, types, freed blocks of the allocator and the debug hooks' fill bytes,
 thread states, module state, and the libraries and stacks of the process.""",
     ),
     Entry(
@@ -205,7 +205,7 @@ Usage: pyfin leaks [--all] [--blocks] [--json]
 Best after the last collection of a finalization: "pyfin until _PyGC_Fini" in Py_FinalizeEx or Py_EndInterpreter.
 Groups are objects that a C variable of a library keeps, references that nothing shows (a missing Py_DECREF),
 immortal objects, and cycles that a tp_traverse hides from the collector. --all lists what only CPython can help.
---blocks lists all that pymalloc has given out, by type and size, with the difference to when that was last asked:
+--blocks lists all that the allocator has given out, by type and size, with the difference to when that was last asked:
 once before and once after Py_FinalizeEx tells what is left behind.""",
     ),
     Entry(

@@ -22,7 +22,9 @@ _PATIENCE = 1 << 14
 def left_behind(target: PythonTarget) -> LeftBehind:
     """Return what is allocated now. Never raises but Interrupted."""
     blocks = used_blocks(target)
-    found = LeftBehind(len(blocks.starts), blocks.large, partial=blocks.partial, problems=list(blocks.problems))
+    found = LeftBehind(
+        len(blocks.starts), blocks.large, partial=blocks.partial, problems=list(blocks.problems), allocator=blocks.allocator
+    )
     if target.build.free_threaded and not found.blocks:
         found.problems.append("a free-threaded build has its blocks in heaps of its threads, which are gone")
     reader = _Reader(target)

@@ -83,7 +83,7 @@ class SizeCount:
 
 @dataclass
 class LeftBehind:
-    """What is allocated: ``blocks`` of pymalloc, and ``large`` ones that it has passed on (None: not counted).
+    """What is allocated: ``blocks`` of the ``allocator``, and ``large`` ones that it has passed on (None: not counted).
 
     ``no_object`` counts blocks with something else than an object in them.
     """
@@ -95,3 +95,4 @@ class LeftBehind:
     sizes: List[SizeCount] = field(default_factory=list)
     partial: bool = False
     problems: List[str] = field(default_factory=list)
+    allocator: str = "pymalloc"

@@ -87,10 +87,10 @@ def render_heap(
 
 def render_blocks(
     others: Census, raw: Dict[int, int], facts: Sequence[str], problems: Sequence[str], style: Style, width: int,
-    limit: Optional[int],
+    limit: Optional[int], allocator: str = "pymalloc",
 ) -> str:
-    """Return what pymalloc's blocks hold beside the objects in lists."""
-    lines = _head("blocks of pymalloc", facts, style, width)
+    """Return what the allocator's blocks hold beside the objects in lists."""
+    lines = _head(f"blocks of {allocator}", facts, style, width)
     shown = others.types if limit is None else others.types[:limit]
     if shown:
         columns = [Column("OBJECTS IN NO LIST", keep="end"), Column("COUNT", "right"), Column("BYTES", "right")]

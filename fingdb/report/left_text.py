@@ -14,7 +14,7 @@ _ROWS = 25
 
 def render_left(found: LeftBehind, before: Optional[LeftBehind], style: Style, width: int, everything: bool) -> str:
     """Return what is allocated as text, with the difference to an earlier answer. Raises MissingTabulate."""
-    total = f"{plural(found.blocks, 'block')} of pymalloc in use"
+    total = f"{plural(found.blocks, 'block')} of {found.allocator} in use"
     if found.large is not None:
         total += f", {plural(found.large, 'larger one')} of malloc"
     if before is not None:

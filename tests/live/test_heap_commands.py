@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence
 
 import pytest
 
-from tests.live.test_heap import need_lists
+from tests.live.test_heap import need_layout, need_lists
 from tests.support.gdbrun import run_gdb
 from tests.support.interpreters import Interpreter
 
@@ -32,7 +32,7 @@ def answers(python: Interpreter, commands: Sequence[str], *words: str, program: 
 
 
 def test_counts_and_sizes(python: Interpreter) -> None:
-    need_lists(python)
+    need_layout(python)
     _said, heap, frozen, young, objects, verify, _errors = answers(python, [
         "pyfin heap --json --type Marker", "pyfin heap --json --gen frozen", "pyfin heap --json --gen 0 --type Marker",
         "pyfin objects Marker --json --limit 5", "pyfin verify --references --json",
@@ -56,7 +56,7 @@ def test_counts_and_sizes(python: Interpreter) -> None:
 
 
 def test_tables(any_python: Interpreter) -> None:
-    need_lists(any_python)
+    need_layout(any_python)
     _said, heap, every, objects, strings, nothing, verify, wrong, unknown, errors = answers(any_python, [
         "pyfin heap --limit 4 --sort bytes", "pyfin heap --all --limit 2", "pyfin objects Mark* --limit 2",
         "pyfin objects str --limit 2", "pyfin objects no.such.type", "pyfin verify", "pyfin heap --gen old",
@@ -68,18 +68,19 @@ def test_tables(any_python: Interpreter) -> None:
     assert len(table) == 4
     sizes = [int(line[2]) for line in table if line[2] != "≥"]
     assert sizes == sorted(sizes, reverse=True)
-    assert "blocks of pymalloc  " in every and re.search(r"^str +\d+ +\d+$", every, re.M)
+    allocator, places = ("mimalloc", "pages") if any_python.free_threaded else ("pymalloc", "pools")
+    assert f"blocks of {allocator}  " in every and re.search(r"^str +\d+ +\d+$", every, re.M)
     assert objects.count("<Marker at 0x") == 2 and "121 more" in objects
     assert strings.count("'") >= 4
     assert nothing == 'there is no object of a type "no.such.type"'
-    assert "consistent" in verify and "all pools are consistent" in verify
+    assert "consistent" in verify and f"all {places} are consistent" in verify
     assert wrong == unknown == ""
     assert 'a generation is a number (0, 1, 2) or "frozen"' in errors
     assert 'there is no mark "nothing"' in errors and "Traceback" not in errors
 
 
 def test_what_finalization_freed(python: Interpreter) -> None:
-    need_lists(python)
+    need_layout(python)
     _said, _mark, _until, marks, since, of_step, of_phase, alias, table, errors = answers(python, [
         "pyfin mark mine", "pyfin until module-teardown", "pyfin mark", "pyfin heap --since mine --json --type Marker",
         "pyfin until interpreter-clear", "pyfin heap --since module-teardown --json --type Marker",
@@ -138,7 +139,7 @@ def test_an_object_that_counts_too_few_references(python: Interpreter) -> None:
 
 
 def test_a_subinterpreter_has_a_heap_of_its_own(python: Interpreter) -> None:
-    need_lists(python)
+    need_layout(python)
     commands = ["pyfin heap --all --json --type Inner", "continue"]
     _said, heap, said, _errors = answers(python, commands, program=PROGRAM.with_name("heap_subinterpreter.py"))
     document = json.loads(heap)

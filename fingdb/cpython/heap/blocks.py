@@ -1,4 +1,4 @@
-"""What pymalloc's blocks hold that no list of the collector knows: other objects, untracked ones, and raw memory.
+"""What the allocator's blocks hold that no list of the collector knows: other objects, untracked ones, and raw memory.
 
 An object is told by its type: the second word of its header points to a type object, whose own type is one again.
 Free lists keep dead objects in blocks; their count is 0, and they are raw memory here.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget
 from .pymalloc import used_blocks
-from .records import Blocks
+from .records import NO_OBJECT, Blocks
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
 from .typetest import TypeTest
 
@@ -42,7 +42,7 @@ class BlockContents:
 
 
 def contents(target: PythonTarget, listed: Iterable[int]) -> BlockContents:
-    """Return what pymalloc's blocks hold; ``listed`` are addresses of the objects in lists. Never raises."""
+    """Return what the allocator's blocks hold; ``listed`` are addresses of the collector's objects. Never raises."""
     blocks = used_blocks(target)
     found = BlockContents(blocks, interrupted=blocks.interrupted)
     try:
@@ -91,8 +91,11 @@ class _Sorter:
     def __init__(self, target: PythonTarget, blocks: Blocks, found: BlockContents) -> None:
         self._target, self._blocks, self._found = target, blocks, found
         self._types = TypeTest(target)
-        self._header = target.layout.size("gc_head") or 16
+        # Without a GIL the collector has no header of its own.
+        self._free_threaded = target.build.free_threaded
+        self._header = 0 if self._free_threaded else target.layout.size("gc_head") or 16
         self._type = target.layout.offset("object.type") // 8
+        self._heads = ((0, 0), (self._header, HAVE_GC), (self._header + 16, HAVE_GC))
 
     def run(self, listed: "set[int]") -> None:
         """Sort all blocks. Raises Interrupted."""
@@ -101,8 +104,12 @@ class _Sorter:
         start = end = 0
         words: Sequence[int] = ()
         raw: List[int] = []
+        kept_apart = self._blocks.heads
         for done, (block, size) in enumerate(zip(self._blocks.starts, self._blocks.sizes)):
             at = block + before
+            if kept_apart and kept_apart[done] == NO_OBJECT:
+                raw.append(size)
+                continue
             if at + header in listed or at + extra in listed:
                 found.listed += 1
                 continue
@@ -110,8 +117,9 @@ class _Sorter:
                 start, end, words = window(at)
             index = (at - start) >> 3
             # The debug hooks write down who asked for a block: "o" for objects.
-            apt = not before or index > 0 and words[index - 1] & 0xFF == _OBJECT
-            address = self._object(words, index, at, size - before) if apt else 0
+            apt = not before or bool(kept_apart) or index > 0 and words[index - 1] & 0xFF == _OBJECT
+            heads: Sequence[Tuple[int, Optional[int]]] = ((kept_apart[done], None),) if kept_apart else self._heads
+            address = self._object(words, index, at, size - before, heads) if apt else 0
             if address:
                 found.addresses.append(address)
                 found.types.append(words[index + (address - at) // 8 + self._type])
@@ -123,23 +131,40 @@ class _Sorter:
         for size in raw:
             found.raw[size] = found.raw.get(size, 0) + 1
 
-    def _object(self, words: Sequence[int], index: int, at: int, room: int) -> int:
-        """Return the address of the object in a block, 0 when there is none."""
-        for skip, wanted in ((0, 0), (self._header, HAVE_GC), (self._header + 16, HAVE_GC)):
+    def _object(
+        self, words: Sequence[int], index: int, at: int, room: int, heads: Sequence[Tuple[int, Optional[int]]]
+    ) -> int:
+        """Return the address of the object in a block, 0 when there is none.
+
+        ``heads`` are the bytes before an object, each with the flag of its type; None: the block's heap tells that.
+        """
+        for skip, wanted in heads:
             place = index + skip // 8
             if skip + 16 > room or place + self._type >= len(words):
                 break
-            count = words[place]
+            count = self._count(words, place)
             if not 0 < count < _MOST_REFERENCES:
                 continue
             type_ = words[place + self._type]
             flags = self._types.flags(type_)
-            if flags < 0 or skip + self._types.basic_size(type_) > room or (flags & HAVE_GC) != wanted:
+            if flags < 0 or skip + self._types.basic_size(type_) > room or wanted is not None and (flags & HAVE_GC) != wanted:
                 continue
             if count > _LIKELY_REFERENCES and not count % 8 and self._target.memory.read_some(count, 8):
                 continue  # it is a pointer: the addresses of a program that is not position-independent are small
             # Two words more come before the header of types that keep a dict or weak references there.
             more = bool(flags & (MANAGED_DICT | MANAGED_WEAKREF))
-            if not skip or more == (skip > self._header):
+            if wanted is None or not skip or more == (skip > self._header):
                 return at + skip
         return 0
+
+    def _count(self, words: Sequence[int], place: int) -> int:
+        """Return the references of the object whose header begins at a place, 0 for none.
+
+        Without a GIL (Include/object.h): thread, four bytes of flags and four that count the thread's own references, those
+        of others above two flags.
+        """
+        if not self._free_threaded:
+            return words[place]
+        shared = words[place + 2]
+        shared -= (shared >> 63) << 64
+        return max(0, (words[place + 1] >> 32) + (shared >> 2))

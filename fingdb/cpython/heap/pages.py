@@ -17,7 +17,7 @@ from ...debugger.interface import Interrupted
 from ..target import PythonTarget, Unreadable
 from ..thread_list import thread_addresses
 from .mimalloc import Mimalloc, Page
-from .records import PERMANENT, Blocks, GcObjects
+from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects
 
 #: Bits of ``ob_gc_bits``: _PyGC_BITS_TRACKED and _PyGC_BITS_FROZEN in Include/internal/pycore_gc.h.
 _TRACKED, _FROZEN = 1, 8
@@ -26,6 +26,8 @@ _DEBUG_WORDS = _HEADER_WORDS = 2
 #: Of the kinds of heaps that a thread has those for objects of the collector, with the words before each object.
 #: _Py_mimalloc_heap_id in Include/internal/pycore_mimalloc.h: compilers leave its type out of the debug information.
 _GC_KINDS, _KINDS = {2: 0, 3: _HEADER_WORDS}, 4
+#: The same of all kinds, in bytes; the first one is for memory that is no object.
+_HEADS = (NO_OBJECT, 0, 0, 8 * _HEADER_WORDS)
 #: What a value of ``ob_gc_bits`` makes of an object: tracked and not frozen, or frozen.
 _COUNTS = bytes(bits & (_TRACKED | _FROZEN) == _TRACKED for bits in range(256))
 _FROZEN_ONES = bytes(bits & (_TRACKED | _FROZEN) == _TRACKED | _FROZEN for bits in range(256))
@@ -113,7 +115,7 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
     them, what was allocated without a thread state (PyMem_RawMalloc) is not.
     """
     problems: List[str] = []
-    starts, sizes = array("Q"), array("Q")
+    starts, sizes, heads = array("Q"), array("Q"), bytearray()
     interrupted, hooks = False, 0
     for interpreter in interpreters:
         told = _Problems(problems)
@@ -123,10 +125,11 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
             break
         hooks = pages.debug_words
         try:
-            for _kind, page, delayed in pages.of_kinds(range(_KINDS)):
+            for kind, page, delayed in pages.of_kinds(range(_KINDS)):
                 used = pages.used(page, delayed)
                 starts.extend(used)
                 sizes.extend([page.block_size] * len(used))
+                heads.extend([_HEADS[kind]] * len(used))
                 target.debugger.check_interrupt()
         except Interrupted:
             interrupted = True
@@ -134,7 +137,7 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
             break
         told.sum_up()
     header = hooks * target.memory.pointer_size
-    return Blocks(starts, sizes, header, 0, bool(problems), problems, interrupted, "mimalloc")
+    return Blocks(starts, sizes, header, 0, bool(problems), problems, interrupted, "mimalloc", bytes(heads))
 
 
 class _Problems:

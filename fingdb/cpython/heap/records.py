@@ -7,6 +7,8 @@ from typing import List, Sequence
 
 #: The generation of objects that ``gc.freeze()`` set aside.
 PERMANENT = 255
+#: See `Blocks.heads`.
+NO_OBJECT = 255
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class Blocks:
     interrupted: bool = False
     #: Whose blocks they are: mimalloc's in free-threaded builds.
     allocator: str = "pymalloc"
+    #: Bytes before the object in each block behind ``debug_header``, `NO_OBJECT` for memory that never holds one; empty
+    #: where the allocator does not keep them apart.
+    heads: bytes = b""
 
     def __len__(self) -> int:
         return len(self.starts)

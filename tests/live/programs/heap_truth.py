@@ -15,6 +15,9 @@ import json
 import os
 import signal
 import sys
+import sysconfig
+
+WITHOUT_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 class Slots:
@@ -81,9 +84,12 @@ def make():
 def stop():
     # os.kill keeps the GIL; threads there are none.
     kill, me, stopped, blocks = os.kill, os.getpid(), signal.SIGSTOP, sys.getallocatedblocks
-    young = gc.get_objects(generation=0)
-    middle = gc.get_objects(generation=1)
-    old = gc.get_objects(generation=2)
+    if WITHOUT_GIL:  # no generations
+        young, middle, old = gc.get_objects(), [], []
+    else:
+        young = gc.get_objects(generation=0)
+        middle = gc.get_objects(generation=1)
+        old = gc.get_objects(generation=2)
     kill(me, stopped); allocated = blocks()  # noqa: E702
     return (young, middle, old), allocated
 
