@@ -124,7 +124,7 @@ def _installed(variables: Mapping[str, str]) -> Iterator[str]:
         names = glob.glob(os.path.join(glob.escape(directory), "python3*"))
         # "python3.11" before "python3": the first name of a build is the one that is shown.
         yield from sorted(names, key=lambda path: ("." not in os.path.basename(path), path))
-    for prefix in sorted(glob.glob(os.path.join(glob.escape(_built(variables)), "*", ""))):
+    for prefix in sorted(glob.glob(os.path.join(glob.escape(built(variables)), "*", ""))):
         # Without its stamp it is being built, or was given up half way.
         if os.path.exists(os.path.join(prefix, ".ready")):
             yield os.path.join(prefix, "bin", "python" + os.path.basename(os.path.dirname(prefix)))
@@ -136,7 +136,7 @@ def _pyenv_versions(variables: Mapping[str, str]) -> Iterator[str]:
             yield os.path.join(root, "versions")
 
 
-def _built(variables: Mapping[str, str]) -> str:
+def built(variables: Mapping[str, str]) -> str:
     """Return the directory of the interpreters that scripts/build-free-threaded made."""
     cache = variables.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return variables.get("FINGDB_PYTHONS") or os.path.join(cache, "fingdb-pythons")
@@ -154,7 +154,7 @@ def _origin(path: str, variables: Mapping[str, str]) -> str:
     absolute = os.path.abspath(path)
     if any(absolute.startswith(os.path.join(versions, "")) for versions in _pyenv_versions(variables)):
         return "pyenv"
-    if absolute.startswith(os.path.join(_built(variables), "")):
+    if absolute.startswith(os.path.join(built(variables), "")):
         return "built"
     if absolute.startswith("/usr/bin/"):
         return "debian" if os.path.exists("/etc/debian_version") else "system"

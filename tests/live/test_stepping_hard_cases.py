@@ -252,8 +252,16 @@ def test_daemon_threads_that_collect(python: Interpreter, tmp_path: Path) -> Non
     assert all(step["state"] == "done" for step in report["steps"])
     commands = ["pyfin start", *["pyfin next"] * 25, "pyfin until after-finalize"]
     session = drive(python.path, [ENDS, "threads"], commands)
-    ks = [typed.k for typed in session.typed[1:-1]]
-    assert None not in ks and ks == sorted(set(ks), key=lambda k: k or 0), ks
+    rounds: List[List[int]] = [[]]
+    for typed in session.typed[1:-1]:
+        assert typed.k is not None
+        if rounds[-1] and typed.k <= rounds[-1][-1]:
+            rounds.append([])
+        rounds[-1].append(typed.k)
+    # Without a GIL each thread state that is deleted has free lists of its own, and the steps that clear them come again.
+    assert len(rounds) == 1 or python.free_threaded, rounds
+    again = [typed.k for typed in session.typed if typed.step == "PyThreadState_Clear"]
+    assert {first for first, *_rest in rounds[1:]} <= {k + 1 for k in again if k is not None}, rounds
     assert session[-1].phase == "after-finalize"
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Union
 
+from fingdb.cli.interpreters import built
+
 from .shared import shared_directory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +41,7 @@ def gdb_environment(env: Optional[Mapping[str, str]] = None, cache: Optional[Pat
     Without ``cache`` all tests of a run share one, so that each build is discovered once.
     """
     full = dict(os.environ)
+    full.setdefault("FINGDB_PYTHONS", built(os.environ))  # interpreters that lie in the usual cache directory
     full["XDG_CACHE_HOME"] = str(cache if cache is not None else shared_directory() / "cache")
     full.update(env or {})
     return full

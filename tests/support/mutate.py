@@ -217,6 +217,22 @@ def cyclic_lists(image: Image, rng: random.Random) -> None:
         done += 1
         if done == 4:
             return
+    if not done:
+        _cyclic_free_lists(image, rng)
+
+
+def _cyclic_free_lists(image: Image, rng: random.Random) -> None:
+    """Tie the allocator's lists of free blocks into knots: without a GIL there are hardly any others."""
+    done = 0
+    for _attempt in range(60_000):
+        node = _some_place(image, rng) & ~15
+        following = image.word(node)
+        beyond = image.word(following) if following and following % 16 == 0 and following != node else None
+        if following and beyond and beyond % 16 == 0 and node >> 16 == following >> 16 == beyond >> 16:
+            image.put(following, rng.choice((node, following)))
+            done += 1
+            if done == 4:
+                return
 
 
 def damage_stack(image: Image, rng: random.Random) -> None:
