@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
 from ..model.report import PythonFrame
@@ -29,6 +29,15 @@ class _Code:
     first_line: int
     table: bytes
     encoding: str
+
+
+@dataclass
+class Loop:
+    """The frames of one run of the evaluation loop, innermost first. ``shim`` is the address of the frame that marks its
+    beginning, which lies among the loop's own variables on the C stack (3.12 on); 0 where there is none."""
+
+    frames: List[PythonFrame] = field(default_factory=list)
+    shim: int = 0
 
 
 class StackReader:
@@ -62,6 +71,10 @@ class StackReader:
         Up to 3.10 every frame is run by a loop of its own; since then a loop runs calls from Python to
         Python itself. The frame that a loop began with is marked (3.11), or followed by a shim.
         """
+        return [loop.frames for loop in self.loops(thread, problems, limit)]
+
+    def loops(self, thread: int, problems: List[str], limit: int = DEEPEST) -> List[Loop]:
+        """Return `rows` with where each begins. Never raises."""
         if not self._told:
             return []  # no layout for it: the target's `gap` says so, once
         try:
@@ -69,13 +82,16 @@ class StackReader:
         except Unreadable as error:
             problems.append(f"the Python stack cannot be read: {error}")
             return []
-        return self.rows_from(innermost, problems, limit)
+        return self._loops_from(innermost, problems, limit, 0)
 
     def rows_from(
         self, at: int, problems: List[str], limit: int = DEEPEST, loops: int = 0
     ) -> List[List[PythonFrame]]:
         """Return `rows` from the frame at ``at`` on, those of the first ``loops`` loops only if given. Never raises."""
-        rows: List[List[PythonFrame]] = [[]]
+        return [loop.frames for loop in self._loops_from(at, problems, limit, loops)]
+
+    def _loops_from(self, at: int, problems: List[str], limit: int, loops: int) -> List[Loop]:
+        found = [Loop()]
         count = 0
         seen = set()
         try:
@@ -89,16 +105,17 @@ class StackReader:
                 seen.add(at)
                 frame = self._frame(at)
                 if frame is not None:
-                    rows[-1].append(frame)
+                    found[-1].frames.append(frame)
                     count += 1
                 if self._begins_loop(at):
-                    if loops and len(rows) >= loops:
+                    found[-1].shim = at if frame is None else 0
+                    if loops and len(found) >= loops:
                         break
-                    rows.append([])
+                    found.append(Loop())
                 at = self._target.number("frame.back" if self._old else "iframe.previous", at)
         except Unreadable as error:
             problems.append(f"the Python stack is broken after {count} frames: {error}")
-        return rows if rows[-1] else rows[:-1]
+        return found if found[-1].frames else found[:-1]
 
     def is_frame(self, address: int) -> bool:
         """Tell whether a frame that runs Python code surely lies at an address that may be anything. Never raises."""
@@ -235,4 +252,4 @@ def python_stack(
     return StackReader(target).stack(thread, problems, limit)
 
 
-__all__ = ["StackReader", "python_stack"]
+__all__ = ["Loop", "StackReader", "python_stack"]

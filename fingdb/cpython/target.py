@@ -82,6 +82,18 @@ class PythonTarget:
         """Major and minor version, (0, 0) if unknown."""
         return versions.numbers_of(self.facts.version)
 
+    @property
+    def runtime_size(self) -> int:
+        """Size of ``_PyRuntime`` in bytes as the file tells it without debug information, 0 if unknown."""
+        try:
+            elf = open_elf(self.module.path)
+            symbol, section = elf.find_exported("_PyRuntime"), elf.section(RUNTIME_SECTION)
+        except ElfError:
+            return 0
+        if symbol is not None and symbol.size:
+            return symbol.size
+        return section.size if section is not None and section.address == self.facts.runtime else 0
+
     # -- members --------------------------------------------------------------------------------
     def value(self, name: str, address: int) -> Optional[int]:
         """Return the number or pointer of logical field ``name`` in the structure at ``address``.
@@ -167,9 +179,13 @@ class PythonTarget:
 
     def _gap(self, what: str, problem: str = "") -> str:
         name = f"CPython {self.facts.version}" if self.facts.version else "this CPython"
-        hint = "its debug information brings the rest (Debian and Ubuntu: python3-dbg, Fedora: debuginfo-install python3)"
         path = os.path.normpath(self.module.path)
-        return f"{path} ({name}) has no debug information{problem}: {what}; {hint}, see `fingdb doctor`"
+        if path.startswith(("/usr/", "/lib")) and not path.startswith("/usr/local/"):
+            package = "python{}.{}-dbg".format(*self.version) if self.facts.version else "python3-dbg"
+            brings = f"its debug information brings the rest (Debian and Ubuntu: {package}, Fedora: debuginfo-install python3)"
+        else:
+            brings = "a build with debug information (CFLAGS=-g) that is not stripped brings the rest"
+        return f"{path} ({name}) has no debug information{problem}: {what}; {brings}, see `fingdb doctor`"
 
 
 # -- finding the runtime --------------------------------------------------------------------------

@@ -35,10 +35,11 @@ def adopt(debugger: Debugger, runtime: RuntimeModule) -> List[Tuple[Trace, List[
         frames = [f for f in debugger.frames(thread.debugger_id, FRAME_LIMIT) if not f.inlined]
         roots = [
             index for index, frame in enumerate(frames)
-            if kinds.get(_function(runtime, frame) or "") in ("main", "subinterpreter")
+            if kinds.get(function_of(runtime, frame) or "") in ("main", "subinterpreter")
         ]
         # The compiler may have split the function: what it was split into calls the part with the steps, nothing else.
-        roots = [i for i in roots if not (i - 1 in roots and _function(runtime, frames[i - 1]) == _function(runtime, frames[i]))]
+        named = {index: function_of(runtime, frames[index]) for index in roots}
+        roots = [i for i in roots if i - 1 not in named or named[i - 1] != named[i]]
         for index in reversed(roots):
             inner = [r for r in roots if r < index]
             first = max(inner) + 1 if inner else 0
@@ -52,7 +53,8 @@ def adopt(debugger: Debugger, runtime: RuntimeModule) -> List[Tuple[Trace, List[
     return found
 
 
-def _function(runtime: RuntimeModule, frame: NativeFrame) -> Optional[str]:
+def function_of(runtime: RuntimeModule, frame: NativeFrame) -> Optional[str]:
+    """Return the name of a frame's function, also where only the plan's own look at the code gave it one."""
     if frame.function:
         return base_name(frame.function)  # spares reading the symbol table
     symbol = runtime.functions.covering(frame.pc - runtime.bias)
@@ -67,7 +69,7 @@ def _trace(
     frames: List[NativeFrame],
     outside: List[NativeFrame],
 ) -> Optional[Tuple[Trace, List[int]]]:
-    name = _function(runtime, frames[-1]) or ""
+    name = function_of(runtime, frames[-1]) or ""
     root = plan.root(name)
     if root is None or not outside:
         return None
@@ -89,7 +91,7 @@ def _trace(
         if base is None or base.node is None:
             continue
         if not _is_body_of(plan, base.node, pc):
-            function = _function(runtime, frame)
+            function = function_of(runtime, frame)
             way: List[PlanStep] = []
             if base is called:
                 jumped = _jumps(debugger, runtime.bias, base.node)
@@ -138,7 +140,7 @@ def _leads_to(debugger: Debugger, runtime: RuntimeModule, plan: Plan, step: Plan
     if here is None or not any(place is not None and place > here for place in places):
         return True
     reached = leading_to(debugger, plan, runtime.functions, runtime.bias, step.container, pc)
-    return not reached or can_lead(step, reached)
+    return not reached or can_lead(step, step.container, reached)
 
 
 def _jumps(debugger: Debugger, bias: int, node: PlanStep) -> Set[int]:

@@ -35,7 +35,7 @@ def behind(plan: Plan, steps: List[PlanStep], address: int) -> Tuple[List[PlanSt
     A step with several ways into it is behind when all of them are. Of a step that the function at ``address`` does
     not lead to, or leads to by the very call that runs, nothing is said.
     """
-    container = _container_of(plan, steps, address)
+    container = container_of(plan, steps, address)
     here = position(plan, container, address) if container is not None else None
     if here is None:
         return [], list(steps)
@@ -56,8 +56,9 @@ def behind(plan: Plan, steps: List[PlanStep], address: int) -> Tuple[List[PlanSt
     return before, after
 
 
-def _container_of(plan: Plan, steps: List[PlanStep], address: int) -> Optional[str]:
-    """Return the function that holds ``address``, of those with calls of the steps or calls that lead to them."""
+def container_of(plan: Plan, steps: List[PlanStep], address: int) -> Optional[str]:
+    """Return the function that holds ``address`` (the file's own), of those with calls of the steps or calls that lead to
+    them; None if none does."""
     for name in dict.fromkeys(name for step in steps for name in step.containers()):
         if position(plan, name, address) is not None:
             return name
@@ -66,7 +67,7 @@ def _container_of(plan: Plan, steps: List[PlanStep], address: int) -> Optional[s
 
 def led_to(plan: Plan, steps: List[PlanStep], address: int) -> List[PlanStep]:
     """Return the steps that the call at ``address``, of a function without a name, leads to."""
-    container = _container_of(plan, steps, address)
+    container = container_of(plan, steps, address)
     return [step for step in steps if _inside_call(step, container, address)]
 
 

@@ -38,9 +38,11 @@ def leading_to(debugger: Debugger, plan: Plan, functions: Functions, bias: int, 
     return {found - bias for found in reached}
 
 
-def can_lead(step: PlanStep, reached: Set[int]) -> bool:
-    """Tell whether a step's code is on a way to the place that ``reached`` leads to."""
-    return any(start <= address < end for start, end in step.sites for address in reached)
+def can_lead(step: PlanStep, container: str, reached: Set[int]) -> bool:
+    """Tell whether a step's code in a container, or a call there that leads to the step, is on a way to the place that
+    ``reached`` leads to."""
+    sites = step.sites if step.container == container else [(s, e) for name, s, e in step.through if name == container]
+    return any(start <= address < end for start, end in sites for address in reached)
 
 
 def _ranges(plan: Plan, container: str) -> List["tuple[int, int]"]:

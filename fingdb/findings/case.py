@@ -17,6 +17,7 @@ from ..model.plan import SOURCES
 from ..model.report import Interpreter, NativeFrame, PythonFrame, Thread
 from .culprit import Blame, Candidate, blame, candidates
 from .jumped import PRESERVED
+from .placing import placed
 from .still import DEEPEST, Still
 
 #: Python frames of each thread that are looked at.
@@ -42,6 +43,8 @@ class Task:
     frames: List[NativeFrame]
     state: Optional[Thread] = None
     rows: List[List[PythonFrame]] = field(default_factory=list)
+    #: Which native frame runs which of them, by its level; None where the names of functions tell that.
+    placed: Optional[Dict[int, List[PythonFrame]]] = None
 
     @property
     def python(self) -> List[PythonFrame]:
@@ -94,6 +97,17 @@ class Case:
         """Whether the runtime's file has the names of exported functions only."""
         return self.runtime is not None and self.runtime.source == SOURCES[0]
 
+    @property
+    def reads_python(self) -> bool:
+        """Whether Python stacks can be read."""
+        names = ("thread.frame", "thread.current_frame", "thread.cframe")
+        return self.python is not None and any(map(self.python.layout.has, names))
+
+    @property
+    def reads_objects(self) -> bool:
+        """Whether objects can be read: their types, at least."""
+        return self.python is not None and self.python.layout.has("object.type")
+
     def tasks(self) -> List[Task]:
         """Return all threads, in the debugger's order."""
         return [self.task(native) for native in self.debugger.threads()]
@@ -131,11 +145,11 @@ class Case:
 
     def blame(self, task: Task, frames: Optional[Sequence[NativeFrame]] = None) -> Blame:
         """Return whose code a thread runs; ``frames`` in place of its whole stack (a part from the inside)."""
-        return blame(self.debugger, task.frames if frames is None else frames, task.python, task.rows)
+        return blame(self.debugger, task.frames if frames is None else frames, task.python, task.rows, task.placed)
 
     def candidates(self, task: Task) -> List[Candidate]:
         """Return the frames of a thread that could be blamed, innermost first."""
-        return list(candidates(self.debugger, task.frames, task.python, task.rows))
+        return list(candidates(self.debugger, task.frames, task.python, task.rows, task.placed))
 
     def _frames(self, native: NativeThread) -> List[NativeFrame]:
         try:
@@ -182,9 +196,10 @@ class Case:
             return []
         problems: List[str] = []
         if task.state is not None:
-            rows = self._reader.rows(task.state.address, problems, DEEPEST_PYTHON)
+            loops = self._reader.loops(task.state.address, problems, DEEPEST_PYTHON)
             task.state.problems.extend(p for p in problems if p not in task.state.problems)
-            return rows
+            task.placed = placed(loops, task.frames)
+            return [loop.frames for loop in loops]
         return self._rows_in_frames(task)
 
     def _rows_in_frames(self, task: Task) -> List[List[PythonFrame]]:

@@ -26,9 +26,11 @@ from .culprit import RUNTIME, STDLIB
 from .dead_objects import DeadObjects
 from .environ import EnvironWatch
 from .exit_watch import ExitWatch
+from .hung import HUNG, SLEEP, returns_to_the_call
 from .known_stacks import KnownStacks
 from .late_calls import CallerCheck, main_program_returns, reachable
 from .ledger import Ended, Ledger
+from .libc import address_in_libc
 from .null_checks import asks_for_null
 from .resources import ResourceWatch
 from .sentinels import Sentinels
@@ -46,7 +48,7 @@ OFTEN_ENOUGH = 12
 #: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
 INTERPRETER_ENDS = "PyInterpreterState_Delete"
 #: Where a thread ends that asked for the GIL too late; up to 3.13, and from 3.14.
-THREAD_ENDS = ("PyThread_exit_thread", "PyThread_hang_thread")
+THREAD_ENDS = ("PyThread_exit_thread", *HUNG)
 
 
 class Checker:
@@ -212,10 +214,31 @@ class Checker:
         if subsystem.other_threads_only:
             names = (*subsystem.touched_by, *THREAD_ENDS)
             self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True)
+            self._watch_thread_ends(runtime, ended)
             self._asked_before = ended
             self._tracer.pause = self.may_pause
         else:
             self._sentinels.watch(runtime, subsystem.touched_by, lambda hit, name: self._touch(hit, name, ended))
+
+    def _watch_thread_ends(self, runtime: RuntimeModule, ended: Ended) -> None:
+        """Watch how late threads end by the C library, where CPython's own functions for that may have no name.
+
+        Link-time optimisation calls copies of exported functions, and leaves no name to them in a stripped file.
+        """
+        if runtime.plan().source != SOURCES[0]:
+            return
+        own = CallerCheck(self._debugger, runtime)
+
+        def reached(hit: Hit, name: str) -> bool:
+            back = self._debugger.return_address(hit)
+            if back is None or own.from_outside(hit) or name == HUNG[0] and not returns_to_the_call(self._debugger, back):
+                return False
+            return self._late_thread(hit, name, ended)
+
+        for function, name in (("pthread_exit", THREAD_ENDS[0]), (SLEEP, HUNG[0])):
+            address = address_in_libc(self._debugger, function)
+            if address is not None and not self._sentinels.is_watched(address):
+                self._sentinels.watch_address(address, name, reached)
 
     def _interpreter_ends(self) -> None:
         """Watch the whole API: hooks on thread states and functions registered with Py_AtExit still run."""
@@ -406,10 +429,14 @@ class Checker:
             # With no interpreter left the call itself crashes.
             "note" if _own_thread(scene) and self._reads_stacks() else "error" if over else "warning",
             f"a thread asked for the GIL in {asked} after {since}",
-            asked, trace.phase.value, hit.native_id, ended.subsystem.title, ended.step or None, culprit,
+            asked, self._phase(trace).value, hit.native_id, ended.subsystem.title, ended.step or None, culprit,
             steps_since=trace.begun - ended.begun,
             native_stack=scene.frames, python_stack=scene.python, advice=text, references=references,
         )
+
+    def _phase(self, trace: Trace) -> Phase:
+        """Return the phase for a thread that came too late: where only the flag tells that, it may be ahead of the steps."""
+        return max(trace.phase, Phase.DAEMON_THREADS, key=lambda phase: phase.rank) if self._ask_flag else trace.phase
 
     def _reads_stacks(self) -> bool:
         """Tell whether the build lets Python stacks be read: without them nobody knows what a thread runs."""

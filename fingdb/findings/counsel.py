@@ -109,6 +109,11 @@ COUNSEL: Dict[str, Tuple[str, List[str]]] = {
     ),
     "fatal-error": ("The message says what was found to be wrong.", []),
     "not-finalization": ("", []),
+    "unknown/stripped": (
+        "Install the debug information of this very build and look once more, also at a core that is there already: "
+        "`fingdb doctor` says how.",
+        [],
+    ),
     "unknown": (
         "Try a build with debug information (python3-dbg), PYTHONMALLOC=debug, or `fingdb check` on the program "
         "itself, which sees what leads to this.",

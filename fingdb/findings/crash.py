@@ -76,6 +76,8 @@ def _damage(case: Case, standing: Standing, task: Task, evidence: Evidence) -> O
     """Return the verdict where something was damaged earlier, None where nothing shows that."""
     if evidence.overflow is not None:
         return _overflow(case, standing, task, evidence)
+    if _may_be_a_lost_reference(case, evidence):
+        return None
     if evidence.damage is not None and evidence.damage.sure and not evidence.static_freed:
         blame = foreign(case.blame(task))
         advice, references = counsel("memory-corruption")
@@ -97,6 +99,15 @@ def _damage(case: Case, standing: Standing, task: Task, evidence: Evidence) -> O
             LIKELY, task, foreign(case.blame(task)), [], advice, references,
         )
     return None
+
+
+def _may_be_a_lost_reference(case: Case, evidence: Evidence) -> bool:
+    """Tell whether the damage may as well be that of an object which was freed while it was used: which one it was
+    cannot be told where objects cannot be read."""
+    damage = evidence.damage
+    if damage is None or damage.hooks and damage.sure or not case.nameless or case.reads_objects:
+        return False
+    return not damage.sure or "invalid pointer" in damage.message
 
 
 def _overflow(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
@@ -233,11 +244,15 @@ def _exit_function(case: Case, standing: Standing, task: Task, evidence: Evidenc
     advice, references = counsel("late-exit-handler", "Py_AtExit")
     assert blame.culprit is not None
     inside = _runtime_inside(task, blame)
+    shown = [] if not standing.exit_function else [
+        "No interpreter is left, and the function that ends the runtime has called this one: only what was registered with "
+        "Py_AtExit runs then"
+    ]
     return Judgement(
         "late-exit-handler",
         f"{describe(blame.culprit)}, registered with Py_AtExit, runs when the interpreter is already gone and "
         f"{_uses(inside)}: {_what_failed(case, task, blame, evidence)}.",
-        CERTAIN if inside else LIKELY, task, blame.culprit, [], advice, references, "the runtime",
+        CERTAIN if inside and not shown else LIKELY, task, blame.culprit, shown, advice, references, "the runtime",
         _api_called(task, blame),
     )
 
@@ -288,6 +303,8 @@ def _in_teardown(case: Case, standing: Standing, task: Task, evidence: Evidence)
                 stale.confidence, task, blame.culprit, list(stale.evidence), advice, references, "module state",
             )
         failed = failed_call(case, task, blame)
+        if evidence.raised and case.nameless and not failed:
+            return _ended_somehow(case, standing, task, evidence, blame)
         if _runtime_inside(task, blame) or failed:
             return _touch(case, standing, task, evidence, blame, failed)
         if evidence.raised:
@@ -313,7 +330,7 @@ def _touch(
         references = [touched.reference, *references]
     return Judgement(
         "touch-after-fini",
-        f"{describe(blame.culprit)} calls {api}{gone} {_after_words(standing)}: "
+        f"{describe(blame.culprit)} calls {api or 'a function of CPython without a name'}{gone} {_after_words(standing)}: "
         f"{_what_failed(case, task, blame, evidence)}.",
         CERTAIN if sure else LIKELY, task, blame.culprit, [], advice, references,
         touched.title if touched is not None else None, api,
@@ -330,11 +347,13 @@ def _fatal(
         what = f'An assertion of {describe(culprit)} does not hold: "{evidence.fatal.text}"'
     else:
         by = f", raised by {describe(culprit)}" if culprit is not None else ""
-        what = f'Python ended itself with a fatal error{by}: "{evidence.fatal.text}"'
+        said = f": {evidence.fatal.words}" if evidence.fatal.message else f", {evidence.fatal.words}"
+        what = f"Python ended itself with a fatal error{by}{said}"
     return Judgement(
         "fatal-error", f"{what}, {_after_words(standing)}.",
-        # What it is about may be another kind of its own: a lost reference, a lock.
-        CERTAIN if evidence.fatal.message else POSSIBLE, task, culprit, [], advice, references, None,
+        CERTAIN if evidence.fatal.message else POSSIBLE, task, culprit,
+        [] if evidence.fatal.message else ["Without its message it may be of any kind: a lost reference, a lock"],
+        advice, references, None,
         evidence.fatal.function,
     )
 
@@ -390,6 +409,16 @@ def _nobody_has_gil(case: Case) -> bool:
     )
 
 
+def _ended_somehow(case: Case, standing: Standing, task: Task, evidence: Evidence, blame: Blame) -> Judgement:
+    """Return the verdict on a process that ended itself in functions without names: os.abort(), a fatal error?"""
+    judgement = _unknown(case, standing, task, evidence, blame)
+    judgement.evidence.append(
+        "The process ended itself in a function without a name: whether the program asked for that or CPython raised a "
+        "fatal error cannot be told without debug information"
+    )
+    return judgement
+
+
 def _own_end(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
     blame = case.blame(task)
     assert blame.culprit is not None
@@ -424,7 +453,7 @@ def _not_finalization(case: Case, standing: Standing, task: Task, evidence: Evid
 
 
 def _unknown(case: Case, standing: Standing, task: Task, evidence: Evidence, blame: Blame) -> Judgement:
-    advice, references = counsel("unknown")
+    advice, references = counsel("unknown", "stripped" if case.nameless else "")
     who = f" in {describe(blame.culprit)}" if blame.culprit is not None else ""
     return Judgement(
         "unknown",
@@ -439,9 +468,10 @@ def _kind_of_crash(case: Case, evidence: Evidence) -> str:
     if evidence.overflow is not None:
         return "a stack overflow"
     if evidence.fatal is not None:
-        return f'a fatal error ("{evidence.fatal.text}")'
+        return f"a fatal error ({evidence.fatal.words})"
     if evidence.damage is not None and evidence.damage.sure:
-        return f'a damaged heap ("{evidence.damage.message}")'
+        what = "a damaged heap" if "invalid pointer" not in evidence.damage.message else "a pointer that libc never gave out"
+        return f'{what} ("{evidence.damage.message}")'
     if evidence.access:
         return f"{_signal(case)} ({evidence.access})"
     return _signal(case)
@@ -450,12 +480,17 @@ def _kind_of_crash(case: Case, evidence: Evidence) -> str:
 def _what_failed(case: Case, task: Task, blame: Blame, evidence: Evidence) -> str:
     """Return what went wrong, in words, without saying whose fault it is."""
     if evidence.fatal is not None:
-        return f'fatal error "{evidence.fatal.text}"'
+        return f"fatal error {evidence.fatal.words}"
     if task.calls(*_TERMINATE) is not None:
         return "a C++ exception that nobody catches ends the process (std::terminate)"
-    inner = task.frames[0].function or f"{task.frames[0].pc:#x}"
+    inner = task.frames[0].function or _address(task.frames[0])
     said = _signal(case) if evidence.raised else f"{_signal(case)} in {inner}"
     return f"{said} ({evidence.access})" if evidence.access else said
+
+
+def _address(frame: NativeFrame) -> str:
+    library = (frame.library or "").rsplit("/", 1)[-1]
+    return f"{frame.pc:#x} of {library}, which has no name" if library else f"{frame.pc:#x}"
 
 
 def _signal(case: Case) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Iterator, List, Optional, Sequence
+from typing import Iterator, List, Mapping, Optional, Sequence
 
 from ..debugger.interface import SIGNAL_HANDLER, Debugger, MemoryFault
 from ..elf import ElfError, open_elf
@@ -21,6 +21,8 @@ from ..model.report import Culprit, NativeFrame, PythonFrame
 
 #: Whose code a frame is: the program's or a third party's, the standard library's, the runtime's, or plumbing.
 PROGRAM, STDLIB, RUNTIME, PLUMBING = "program", "stdlib", "runtime", "plumbing"
+#: Level of a native frame -> the Python frames that it runs.
+Placed = Mapping[int, Sequence[PythonFrame]]
 #: Library of code that lies in no mapped file: of a library that was unloaded, or generated.
 NO_FILE = "no mapped file"
 
@@ -33,7 +35,8 @@ _PLUMBING = re.compile(
 _LIBPYTHON = re.compile(r"^libpython\d[^/]*\.so")
 _PYTHON_PROGRAM = re.compile(r"^python\d?(?:\.\d+)?[dmtu]*(?:-dbg)?$")
 _STDLIB_FILE = re.compile(r"/python3\.\d+t?/(?!(?:site|dist)-packages/)")
-_EVAL = ("_PyEval_EvalFrameDefault", "_PyEval_EvalFrame", "PyEval_EvalFrameEx")
+#: The evaluation loop, over all versions.
+EVAL = ("_PyEval_EvalFrameDefault", "_PyEval_EvalFrame", "PyEval_EvalFrameEx")
 #: Functions around a program's `main` and a thread's function, and what compilers write around destructors.
 _START = {
     "_start", "_init", "_fini", "__libc_start_main", "__libc_start_call_main", "__libc_start_main_impl", "clone",
@@ -88,18 +91,19 @@ class Candidate:
 
 def blame(
     debugger: Debugger, frames: Sequence[NativeFrame], python: Sequence[PythonFrame],
-    rows: Optional[Sequence[Sequence[PythonFrame]]] = None,
+    rows: Optional[Sequence[Sequence[PythonFrame]]] = None, placed: Optional[Placed] = None,
 ) -> Blame:
     """Return whose code is responsible for what the innermost frame does.
 
     ``frames`` and ``python`` are the stacks of one thread, innermost first; ``rows`` the Python stack
-    by runs of the evaluation loop (`cpython.frame.StackReader.rows`), where it is known. Frames outside
+    by runs of the evaluation loop (`cpython.frame.StackReader.rows`), where it is known; ``placed`` tells the native
+    frames that run them (`placing.placed`), where names do not. Frames outside
     of the function that finalizes, and outside of the interpreter's own main program, are not responsible
     for what finalization does. Without a foreign frame the answer is the runtime.
     """
     best: Optional[Blame] = None
     wrapper: Optional[Candidate] = None
-    for candidate in candidates(debugger, frames, python, rows):
+    for candidate in candidates(debugger, frames, python, rows, placed):
         other = wrapper is not None and candidate.culprit.library != wrapper.culprit.library
         if wrapper is not None and (candidate.origin != PROGRAM or other):
             return Blame(wrapper.culprit, PROGRAM, wrapper.level)  # the library has nothing but the wrapper
@@ -136,7 +140,7 @@ def caller_of_finalization(debugger: Debugger, frames: Sequence[NativeFrame]) ->
 
 def candidates(
     debugger: Debugger, frames: Sequence[NativeFrame], python: Sequence[PythonFrame],
-    rows: Optional[Sequence[Sequence[PythonFrame]]] = None,
+    rows: Optional[Sequence[Sequence[PythonFrame]]] = None, placed: Optional[Placed] = None,
 ) -> Iterator[Candidate]:
     """Yield all frames of a thread that could be blamed, innermost first."""
     shares = _python_shares(frames, python) if rows is None else [list(row) for row in rows]
@@ -153,10 +157,13 @@ def candidates(
             continue
         if origin == RUNTIME and index <= reported:
             continue  # a fatal error is the fault of whoever raised it, not of what reports it
-        if name in _EVAL and not frame.inlined and shares:
-            for python_frame in shares.pop(0):
-                origin_ = origin_of_file(python_frame.file)
-                yield Candidate(origin_, _python_culprit(python_frame), frame.level, python=True)
+        run: Sequence[PythonFrame] = ()
+        if placed is not None:
+            run = placed.get(frame.level, ()) if not frame.inlined else ()
+        elif name in EVAL and not frame.inlined and shares:
+            run = shares.pop(0)
+        for python_frame in run:
+            yield Candidate(origin_of_file(python_frame.file), _python_culprit(python_frame), frame.level, python=True)
         if origin != PLUMBING and name not in _START and name != SIGNAL_HANDLER:
             yield Candidate(origin, _native_culprit(debugger, frame), frame.level, header or helper)
         if origin == RUNTIME and name is not None and (
@@ -203,7 +210,7 @@ def _python_shares(frames: Sequence[NativeFrame], python: Sequence[PythonFrame])
     Up to 3.10 it is one each; from 3.11 on one native frame runs a whole row of calls, and which row
     the stack alone does not tell: the innermost gets what is more than one each.
     """
-    loops = sum(1 for f in frames if not f.inlined and f.function and base_name(f.function) in _EVAL)
+    loops = sum(1 for f in frames if not f.inlined and f.function and base_name(f.function) in EVAL)
     if not loops:
         return []
     if len(python) <= loops:

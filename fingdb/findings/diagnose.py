@@ -55,6 +55,9 @@ def diagnose(
     judgement = _guarded(case, "the verdict", lambda: _judge(case, standing), _no_verdict)
     if _rests_on_names(case, judgement):
         judgement.doubt()
+        judgement.evidence.append(_less_sure(case, judgement.confidence))
+    elif case.nameless and judgement.confidence == POSSIBLE:
+        judgement.evidence.append(_less_sure(case, POSSIBLE))
     _guarded(case, "how sure that is", lambda: told.extend(temper(case, standing, judgement)), judgement.give_up)
     _add_stacks(case)
     orphans: List[Tuple[Dict[str, object], str]] = []
@@ -107,8 +110,10 @@ def _guarded(case: Case, what: str, work: Callable[[], Answer], otherwise: Calla
         return otherwise()
 
 
-#: Verdicts that hold good whatever names a build has: what they rest on are libc's frames and the signal.
-_PLAIN = ("late-exit-handler", "late-thread", "stack-overflow", "fatal-error", "not-finalization", "unknown")
+#: Verdicts that hold good whatever names a build has: what they rest on are libc's frames and locks, and the signal.
+_PLAIN = (
+    "late-exit-handler", "late-thread", "stack-overflow", "fatal-error", "gil-deadlock", "not-finalization", "unknown"
+)
 
 
 def _rests_on_names(case: Case, judgement: Judgement) -> bool:
@@ -117,6 +122,15 @@ def _rests_on_names(case: Case, judgement: Judgement) -> bool:
         return False
     # Foreign code with a name is as good a culprit as ever where the heap itself was damaged.
     return judgement.kind not in ("memory-corruption", "stale-module-state") or judgement.culprit is None
+
+
+def _less_sure(case: Case, confidence: str) -> str:
+    """Return why a verdict on a build without names is not surer, a sentence."""
+    library = os.path.basename(case.runtime.module.path) if case.runtime is not None else "CPython"
+    return (
+        f"No more than {confidence}, for {library} has no debug information: most of its functions have no names, and what "
+        "they do cannot be told"
+    )
 
 
 def _no_verdict() -> Judgement:

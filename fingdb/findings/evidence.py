@@ -154,13 +154,13 @@ def _touched(task: Task, standing: Standing) -> Optional[Subsystem]:
 
 
 def _in_exit_functions(standing: Standing) -> bool:
-    return standing.running is not None and "exitfuncs" in standing.running
+    return standing.exit_function or standing.running is not None and "exitfuncs" in standing.running
 
 
 def _tell(case: Case, task: Task, found: Evidence) -> None:
     say = found.sentences.append
     if found.fatal is not None:
-        say(f'Fatal error: "{found.fatal.text}"')
+        say(f"Fatal error: {found.fatal.words}" if found.fatal.message else f"A fatal error, {found.fatal.words}")
         if found.fatal.inside:
             say("The process died while it reported that error: the second failure is of less weight")
     if found.damage is not None:

@@ -46,6 +46,11 @@ class FatalError:
             return f"{self.raised or 'a fatal error'}, whose message cannot be read"
         return f"{self.function}: {self.message}" if self.function else self.message
 
+    @property
+    def words(self) -> str:
+        """The same as half a sentence behind the words "fatal error"."""
+        return f'"{self.text}"' if self.message else "whose message cannot be read"
+
 
 def fatal_error(case: Case, task: Task) -> Optional[FatalError]:
     """Return the fatal error that a thread reports, None if it does not report one.
@@ -95,10 +100,10 @@ def _arguments(case: Case, task: Task, frames: List[NativeFrame]) -> Tuple[str, 
                 message = text
         for name in ("func", "prefix", "function"):
             function = _argument(case, task, frame, name) or function
-    if "%" in message:
-        message = _formatted(case, task, frames, message)
     if not message:
         message = _from_registers(case, task, frames) or _from_stack(case, task, frames)
+    if "%" in message:
+        message = _formatted(case, task, frames, message)
     return message, function if function != message else ""
 
 

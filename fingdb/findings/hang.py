@@ -12,7 +12,7 @@ from .culprit import PROGRAM, RUNTIME, describe
 from .judgement import CERTAIN, LIKELY, POSSIBLE, Judgement
 from .routes import exit_route
 from .standing import Standing, finalizing_task
-from .waits import BUFFERED, GIL, HUNG, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, WORLD, Wait, Waits, chain
+from .waits import BUFFERED, GIL, IMPORT, JOIN, LOCK, MUTEX, RLOCK, RUNS, WORLD, Wait, Waits, chain
 
 _LOCKS = (LOCK, RLOCK, MUTEX)
 
@@ -43,11 +43,13 @@ def _judge(
 ) -> Judgement:
     if standing.phase is Phase.RUNNING and standing.known:
         return _while_running(case, standing, first, walked, cycle)
-    if first.calls(*HUNG) is not None:
+    if walked[0].hung:
         return _put_to_sleep(case, standing, first)
     found = _deadlock(case, standing, waits, first, walked, cycle)
     if found is not None:
         return found
+    if _has_unknown_holder(case, walked[-1]):
+        return _unknown_holder(case, standing, walked)
     if walked[0].kind in (LOCK, RLOCK, MUTEX, IMPORT) and walked[0].holder is not None:
         return _held(case, standing, walked)
     joins = [wait for wait in walked if wait.kind == JOIN]
@@ -91,6 +93,8 @@ def _deadlock(
     if last.kind in _LOCKS and last.dead:
         return _dead_owner(case, standing, first, last)
     if last.kind == LOCK and last.holder is None and last.address:
+        if case.nameless and any(t.rows for t in case.tasks() if t is not last.task):
+            return None  # any of them may have it
         return _never_released(case, standing, last) if last.task is first and not last.meant else None
     holder = waits.gil_holder()
     if last.foreign and holder is last.task and case.blame(last.task).origin == PROGRAM:
@@ -233,13 +237,32 @@ def _join(case: Case, standing: Standing, first: Task, walked: List[Wait], joins
         "thread-join-hang",
         f"Shutdown{joiner} waits for the end of {waited.name}{more}, which {doing}{by}, "
         f"{_when(standing)}.",
-        POSSIBLE if _may_be_a_deadlock(case, last) else CERTAIN, waited, culprit, [], advice, references,
+        CERTAIN, waited, culprit, [], advice, references,
     )
 
 
-def _may_be_a_deadlock(case: Case, last: Wait) -> bool:
-    """Tell whether a lock is waited for whose holder cannot be told on a build without names."""
+def _has_unknown_holder(case: Case, last: Wait) -> bool:
+    """Tell whether a lock is waited for whose holder cannot be told on a build without names, or which lock it is."""
     return case.nameless and last.kind in _LOCKS and last.holder is None and not last.meant
+
+
+def _unknown_holder(case: Case, standing: Standing, walked: List[Wait]) -> Judgement:
+    """Return the verdict on a thread that waits for a lock of which nothing is known: which, and who has it."""
+    advice, references = counsel("unknown", "stripped")
+    last = walked[-1]
+    culprit = _code(case, last.task)
+    waits = f"waits for {last.words if culprit is None else last.what}"
+    if len(walked) > 1:
+        where = f" in {describe(culprit)}" if culprit is not None else ""
+        text = f"Shutdown waits for the end of {last.task.name}, which {waits}{where}"
+    else:
+        text = f"{_who(culprit, last.task)} {waits}"
+    unread = "" if case.reads_python else "; which Python code runs there cannot be read on this build"
+    return Judgement(
+        "unknown", f"{text}, {_when(standing)}{unread}.", POSSIBLE, last.task, culprit,
+        ["Which lock that is and who holds it cannot be told without debug information: it may be a deadlock"],
+        advice, references,
+    )
 
 
 def _joiner(case: Case, first: Task) -> str:
@@ -253,10 +276,13 @@ def _callback(case: Case, standing: Standing, first: Task, walked: List[Wait]) -
     last = walked[-1]
     blame = case.blame(last.task)
     if blame.origin == RUNTIME or blame.culprit is None:
-        advice, references = counsel("unknown")
+        advice, references = counsel("unknown", "stripped" if case.nameless else "")
         what = f"waits for {last.words}" if last.kind != RUNS else f"runs{_at(last.task)}"
+        whose = "no code of the program is on its stack" if case.reads_python else (
+            "which Python code runs there cannot be read on this build"
+        )
         return Judgement(
-            "unknown", f"{_capital(last.task.name)} {what}, {_when(standing)}; no code of the program is on its stack.",
+            "unknown", f"{_capital(last.task.name)} {what}, {_when(standing)}; {whose}.",
             POSSIBLE, last.task, blame.culprit, [], advice, references,
         )
     advice, references = counsel("callback-hang")

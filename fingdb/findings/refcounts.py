@@ -100,7 +100,7 @@ def _in_hand(case: Case, task: Task, registers: bool = True) -> Iterator[Tuple[s
         count += 1
         if count > _FRAMES:
             break
-        function = base_name(frame.function) if frame.function else f"{frame.pc:#x}"
+        function = base_name(frame.function) if frame.function else f"code without a name ({frame.pc:#x})"
         for name in _NAMES:
             address = case.debugger.frame_argument(task.native.debugger_id, frame.level, name)
             if address and address not in seen:
@@ -108,7 +108,7 @@ def _in_hand(case: Case, task: Task, registers: bool = True) -> Iterator[Tuple[s
                 yield function, address
     first = task.frames[0] if task.frames else None
     if registers and first is not None and origin_of(first) == RUNTIME and not _is_root(first):
-        function = base_name(first.function) if first.function else f"{first.pc:#x}"
+        function = base_name(first.function) if first.function else f"code without a name ({first.pc:#x})"
         for register in _REGISTERS:
             address = case.debugger.register(task.native.debugger_id, first.level, register)
             if address and address not in seen:

@@ -15,7 +15,7 @@ _STEPS = {
     SOURCES[2]: "steps kept from when its debug information was there",
 }
 _LAYOUT = {
-    "dwarf": "structures kept from when its debug information was there",
+    "dwarf": "structures from debug information of extension modules, or kept from when its own was there",
     "debug-offsets": "structures from _Py_DebugOffsets",
     "exported-functions": "runtime, interpreters and thread states from exported functions",
     "none": "structures unknown",

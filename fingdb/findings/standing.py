@@ -10,8 +10,9 @@ from ..cpython.quick import module_count
 from ..cpython.target import PythonTarget, Unreadable
 from ..debugger.interface import DebuggerError
 from ..finalization import catalogue
-from ..finalization.adopt import adopt
+from ..finalization.adopt import adopt, function_of
 from ..finalization.functions import base_name
+from ..finalization.position import container_of
 from ..finalization.reach import can_lead, leading_to
 from ..finalization.runtime_module import NoPlan
 from ..finalization.steps import step_states, what_ends
@@ -20,7 +21,7 @@ from ..model.phase import PHASES, Phase
 from ..model.plan import SOURCES, PlanStep
 from ..model.report import StepState
 from .case import Case, Task
-from .culprit import REPORTING
+from .culprit import PROGRAM, REPORTING, RUNTIME, origin_of
 from .deep import complete_stack
 from .late_calls import MAIN_PROGRAM
 
@@ -60,6 +61,8 @@ class Standing:
     from_stack: bool = True
     #: False when nothing tells whether finalization has begun.
     known: bool = True
+    #: True when nothing but a function registered with Py_AtExit can be what runs, though no name says so.
+    exit_function: bool = False
     #: True when the runtime's state says otherwise.
     contradicted: bool = False
 
@@ -102,6 +105,8 @@ def stand(case: Case) -> Standing:
             "steps whose functions have no names cannot be seen: others may have run since the last one that is told, "
             "and the phase may be a later one"
         )
+        if witness.interpreters == 0 and standing.between and _calls_exit_function(case, standing):
+            standing.phase, standing.exit_function = Phase.EXIT_FUNCTIONS, True
         later = [phase for phase in witness.phases if phase.rank > standing.phase.rank and phase is not Phase.AFTER_FINALIZE]
         if later and standing.phase not in witness.phases:
             standing.phase = min(later, key=lambda phase: phase.rank)
@@ -112,6 +117,23 @@ def stand(case: Case) -> Standing:
             f"{_words(witness.phases)}: one of the two is damaged, or the build is not the one that ran"
         )
     return standing
+
+
+def _calls_exit_function(case: Case, standing: Standing) -> bool:
+    """Tell whether the function that finalizes has called other people's code, itself or by one function without a name.
+
+    call_ll_exitfuncs() of Python/pylifecycle.c does so when the interpreter is gone.
+    """
+    task = case.by_native_id(standing.finalizer)
+    frames = [frame for frame in task.frames if not frame.inlined] if task is not None else []
+    roots = catalogue.roots()
+    runtime = case.runtime
+    own = [i for i, f in enumerate(frames) if runtime is not None and origin_of(f) == RUNTIME]
+    at = next((i for i in own if runtime and roots.get(function_of(runtime, frames[i]) or "") == "main"), None)
+    inner = frames[:at] if at is not None else []
+    if inner and origin_of(inner[-1]) == RUNTIME and inner[-1].function is None:
+        inner.pop()
+    return bool(inner) and origin_of(inner[-1]) == PROGRAM
 
 
 def _names_are_few(case: Case) -> bool:
@@ -173,12 +195,13 @@ def _unreach(case: Case, trace: Trace) -> None:
     if not caller.function or base_name(caller.function) != run.name or run.node is None or not run.node.children:
         return
     plan, bias = case.runtime.plan(), case.runtime.bias
-    reached = leading_to(
-        case.debugger, plan, case.runtime.functions, bias, run.node.children[0].container, caller.pc - bias - 1
-    )
+    container = container_of(plan, run.node.children, caller.pc - bias - 1)
+    if container is None:
+        return
+    reached = leading_to(case.debugger, plan, case.runtime.functions, bias, container, caller.pc - bias - 1)
     if not reached:
         return
-    run.children = [c for c in run.children if c.state != DONE or c.node is None or can_lead(c.node, reached)]
+    run.children = [c for c in run.children if c.state != DONE or c.node is None or can_lead(c.node, container, reached)]
     trace.phase = max((r.phase for r in trace.root.walk()), key=lambda p: p.rank)
 
 

@@ -12,6 +12,7 @@ from ..finalization.functions import base_name
 from ..model.report import NativeFrame
 from .case import Case, Task
 from .culprit import PLUMBING, RUNTIME, STDLIB, origin_of
+from .hung import SLEEP, is_hung
 from .locks import Locks
 from .syscalls import SystemCall, system_call
 
@@ -25,8 +26,6 @@ _TAKE_GIL = ("take_gil",)
 #: Free-threaded builds: a thread that waits until the others have stopped, and one that was stopped.
 _STOP_WORLD = ("stop_the_world", "_PyEval_StopTheWorld", "_PyEval_StopTheWorldAll")
 _STOPPED = ("tstate_wait_attach",)
-#: Where CPython, from 3.14 on, puts threads to sleep that ask for the GIL after finalization has begun.
-HUNG = ("PyThread_hang_thread",)
 _PYTHON_LOCK = (
     "PyThread_acquire_lock_timed", "PyThread_acquire_lock", "_PyMutex_LockTimed", "_PyMutex_LockSlow", "PyMutex_Lock",
     "PyEvent_WaitTimed", "PyEvent_Wait", "_PyParkingLot_Park", "_PySemaphore_Wait", "_PyRecursiveMutex_Lock",
@@ -97,6 +96,8 @@ class Wait:
     address: int = 0
     #: A lock that a class of the standard library made for something else: to wait for an item, an event, a result.
     meant: bool = False
+    #: CPython has put the thread to sleep for ever.
+    hung: bool = False
 
     @property
     def words(self) -> str:
@@ -136,11 +137,11 @@ class Waits:
 
     # -- one thread -------------------------------------------------------------------------------
     def _find(self, task: Task) -> Wait:
-        if task.calls(*HUNG) is not None:
+        call = system_call(self._case.debugger, task.native.debugger_id)
+        if is_hung(self._case, task, call is not None and call.name == SLEEP):
             holder = self.gil_holder()
             what = "the GIL, which it will never get: it asked too late (PyThread_hang_thread)"
-            return Wait(task, GIL, what, "", holder if holder is not task else None)
-        call = system_call(self._case.debugger, task.native.debugger_id)
+            return Wait(task, GIL, what, "", holder if holder is not task else None, hung=True)
         if call is not None and call.name == "sched_yield":
             call = None  # it gives way to others, and goes on
         if task.calls(*_TAKE_GIL) is not None or (call is not None and self._is_gil(call)):
@@ -171,19 +172,29 @@ class Waits:
         if any(name in _CONDITION for name in names):
             return Wait(task, CONDITION, "a condition variable of C", self._where(task), address=address)
         if any(name in _SEMAPHORE for name in names):
+            if self._case.nameless and self._is_runtimes(task):
+                return self._python_lock(task, address)  # CPython takes semaphores for nothing but its locks
             return Wait(task, SEMAPHORE, "a semaphore of C", self._where(task), address=address)
         if address and self._looks_like_mutex(address):
             return self._mutex(task, address)
         return Wait(task, KERNEL, "a futex", self._where(task), address=address)
 
     def _where(self, task: Task) -> str:
-        for frame in task.frames:
-            if frame.inlined or not frame.function:
-                continue
-            if origin_of(frame) != PLUMBING:
-                library = (frame.library or "").rsplit("/", 1)[-1]
-                return f", in {frame.function} of {library}" if library else f", in {frame.function}"
-        return ""
+        frame = _first_outside_of_plumbing(task)
+        if frame is None:
+            return ""
+        if not frame.function and origin_of(frame) in (RUNTIME, STDLIB) and task.python:
+            return self._python_where(task)  # a function without a name is of less use than who called it
+        library = (frame.library or "").rsplit("/", 1)[-1]
+        if not frame.function:
+            return f", in {library}" if library else ""
+        return f", in {frame.function} of {library}" if library else f", in {frame.function}"
+
+    @staticmethod
+    def _is_runtimes(task: Task) -> bool:
+        """Tell whether the runtime's own code waits, in a function of a C library."""
+        frame = _first_outside_of_plumbing(task)
+        return frame is not None and origin_of(frame) == RUNTIME
 
     @staticmethod
     def _is_python_lock(task: Task) -> bool:
@@ -198,13 +209,17 @@ class Waits:
 
     # -- the GIL ----------------------------------------------------------------------------------
     def _is_gil(self, call: SystemCall) -> bool:
-        """Tell whether a futex lies in the structure of a GIL: tells without symbols of the function."""
+        """Tell whether a futex lies in the structure of a GIL: tells without symbols of the function.
+
+        A build without debug information does not say how large that is. But in ``_PyRuntime`` there is no other mutex
+        and no other condition variable of C: the runtime's other locks are semaphores elsewhere.
+        """
         python = self._case.python
         if python is None or call.name != "futex":
             return False
-        size = self._case.debugger.struct_size("struct _gil_runtime_state")
+        size = python.layout.size("gil")
         if not size:
-            return False
+            return self._case.nameless and python.runtime <= call.first < python.runtime + python.runtime_size
         for interpreter in self._case.interpreters:
             try:
                 gil = runtimes.gil_of(python, interpreter.address)
@@ -275,7 +290,8 @@ class Waits:
             return self._lock_object(task, address, type_)
         if self._is_head_lock(task):
             return Wait(task, HEAD, "the runtime's lock on its lists of interpreters and threads")
-        return Wait(task, LOCK, "a lock", self._python_where(task), address=native)
+        what = _meaning(task) if self._case.nameless else ""
+        return Wait(task, LOCK, what or "a lock", self._python_where(task), address=native, meant=bool(what))
 
     def _import(self, task: Task, module: str, owner: int) -> Wait:
         holder = self.locks.by_ident(owner)
@@ -417,6 +433,10 @@ class Waits:
             return int.from_bytes(self._case.debugger.read(address, 4), "big" if order == "big" else "little")
         except MemoryFault:
             return 0
+
+
+def _first_outside_of_plumbing(task: Task) -> Optional[NativeFrame]:
+    return next((f for f in task.frames if not f.inlined and origin_of(f) != PLUMBING), None)
 
 
 def _meaning(task: Task) -> str:

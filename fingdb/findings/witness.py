@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, Optional
 
-from ..cpython.frame import python_stack
+from ..cpython.frame import Loop, StackReader
 from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget
 from ..cpython.thread import read_threads
@@ -16,6 +16,7 @@ from ..model.report import NativeFrame, PythonFrame, Thread
 from .culprit import RUNTIME, Blame, blame
 from .jumped import called_from_plumbing, who_jumped
 from .known_stacks import KnownStacks
+from .placing import placed
 
 #: Frames of a touch that are looked at, and that are kept in its finding.
 LOOK, KEEP = 48, 24
@@ -41,7 +42,7 @@ class Witness:
         self._debugger = debugger
         self._python = python
         #: Python stacks of threads as they were before their thread states were deleted, by native id.
-        self._remembered: Dict[int, List[PythonFrame]] = {}
+        self._remembered: Dict[int, List[Loop]] = {}
         #: Set where a stack that was seen in an earlier run need not be asked of the debugger again.
         self.stacks: Optional[KnownStacks] = None
 
@@ -49,19 +50,21 @@ class Witness:
         """Keep the Python stacks of all threads: from now on finalization deletes thread states."""
         try:
             target = self._python()
+            reader = StackReader(target)
             for interpreter in interpreter_addresses(target):
-                for thread in read_threads(target, interpreter, True, []):
-                    self._remembered[thread.native_id] = thread.python_stack
+                for thread in read_threads(target, interpreter, False, []):
+                    self._remembered[thread.native_id] = reader.loops(thread.address, [])
         except DebuggerError:
             pass
 
     def look(self, hit: Hit) -> Scene:
         """Return what the thread that reached a breakpoint is doing."""
         frames = self.frames_of(hit.native_id, bool(hit.address))
-        python = self._python_stack(hit.native_id)
+        loops = self._loops(hit.native_id)
+        python = [frame for loop in loops for frame in loop.frames]
         # A function that finalizes, called too late, is what its caller does wrong.
         begins = bool(frames) and catalogue.roots().get(base_name(frames[0].function or "")) is not None and hit.address
-        whose = blame(self._debugger, frames[1:] if begins else frames, python)
+        whose = blame(self._debugger, frames[1:] if begins else frames, python, placed=placed(loops, frames))
         if hit.address and whose.origin == RUNTIME and called_from_plumbing(frames):
             whose = who_jumped(self._debugger, hit)
         return Scene(hit.native_id, frames[:KEEP], python, whose, len(frames) >= LOOK)
@@ -80,13 +83,14 @@ class Witness:
                 return _as_entered(frames) if entered else frames
         return []
 
-    def _python_stack(self, native_id: int) -> List[PythonFrame]:
+    def _loops(self, native_id: int) -> List[Loop]:
+        """Return the runs of the evaluation loop of a thread; of one whose thread state is gone as it was remembered."""
         try:
             target = self._python()
             for interpreter in interpreter_addresses(target):
                 for thread in read_threads(target, interpreter, False, []):
                     if thread.native_id == native_id:
-                        return python_stack(target, thread.address, [])
+                        return StackReader(target).loops(thread.address, [])
         except DebuggerError:
             pass
         return self._remembered.get(native_id, [])

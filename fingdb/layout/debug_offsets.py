@@ -223,6 +223,14 @@ FIXED_OF_MINOR: Dict[int, Dict[str, Place]] = {
     },
 }
 
+#: Who owns an interpreter frame: the values of `enum _frameowner` that mark where an evaluation loop begins
+#: (3.13: pycore_frame.h, later ones: pycore_interpframe_structs.h).
+ENUMS_OF_MINOR: Dict[int, Dict[str, int]] = {
+    13: {"FRAME_OWNED_BY_CSTACK": 3},
+    14: {"FRAME_OWNED_BY_INTERPRETER": 3, "FRAME_OWNED_BY_CSTACK": 4},
+    15: {"FRAME_OWNED_BY_INTERPRETER": 3},
+}
+
 
 @dataclass(frozen=True)
 class Collector:
@@ -279,7 +287,9 @@ COUNTED: Dict[bool, Dict[str, Tuple[int, int, str]]] = {
 #: its allocator keep is not known all the same: the table tells nothing of the threads' own heaps and counts.
 FREE_THREADED_ALIKE = (13,)
 _SIZES = {"object": ("pyobject", "size"), "str.ascii": ("unicode_object", "asciiobject_size")}
-_CONSTANT_SIZES = {"dict_entry": 24, "dict_unicode_entry": 16, "gc_head": 16, "generation": 24}
+#: Of the GIL: an interval, the last holder, two counters, two condition variables and two mutexes of glibc (pycore_gil.h).
+_GIL = 4 * 8 + 2 * 48 + 2 * 40
+_CONSTANT_SIZES = {"gil": _GIL, "dict_entry": 24, "dict_unicode_entry": 16, "gc_head": 16, "generation": 24}
 #: Offsets beyond the size of the group's structure: they lie in the structure that embeds it.
 _OUTSIDE = ("heap_type.name", "heap_type.cached_keys", "dict.used", "module.dict")
 
@@ -350,6 +360,7 @@ def layout_from(offsets: DebugOffsets) -> Layout:
     if offsets.free_threaded:
         # Unlike its neighbours counted from the beginning of the GIL itself.
         places["gil.enabled"] = _int("interpreter_state", "gil_runtime_state_enabled", 4)
+    layout.enums.update(ENUMS_OF_MINOR.get(minor, {}))
     if whole:
         places.update(FIXED)
         places.update(FIXED_OF_MINOR.get(minor, {}))

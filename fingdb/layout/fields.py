@@ -365,6 +365,7 @@ SIZES: Dict[str, Tuple[str, ...]] = {
     "type": ("PyTypeObject",),
     "heap_type": ("PyHeapTypeObject",),
     "gc_head": ("PyGC_Head",),
+    "gil": ("struct _gil_runtime_state",),
     "generation": ("struct gc_generation",),
     "arena": ("struct arena_object",),
     "pool": ("struct pool_header",),

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ..model.plan import SOURCES, Plan, PlanStep
 from .escape import printable
+from .lines import paragraph
 from .records import encode
 from .step_list import StepLine, step_lines
 from .style import Style
@@ -15,6 +16,10 @@ StateOf = Callable[[PlanStep], str]
 EndsOf = Callable[[PlanStep], Optional[str]]
 
 
+_FEW = (
+    "note: the steps between them cannot be seen, and one may belong to a later phase than it is listed in; `fingdb doctor` "
+    "tells what brings the rest"
+)
 _SOURCES = {SOURCES[0]: "those of exported functions only", SOURCES[1]: "without the inlined ones"}
 
 
@@ -62,7 +67,10 @@ def render_plan(
         summary += f", {_SOURCES[plan.source]}: the build has no debug information"
     if unknown:
         summary += f", {unknown} of them not in the catalogue"
-    blocks.append(style.dim(summary))
+    said = paragraph(summary, style, width, 0)
+    if total and plan.source == SOURCES[0]:
+        said += paragraph(_FEW, style, width, 0)
+    blocks.append(style.dim("\n".join(said)))
     return style.output("\n\n".join(blocks))
 
 

@@ -18,6 +18,7 @@ import pytest
 from fingdb.cli.interpreters import runtime_file
 from fingdb.elf import open_elf
 
+from .build import python_library
 from .interpreters import Interpreter
 from .shared import locked
 
@@ -40,6 +41,21 @@ def stripped(python: Interpreter, new_identity: Optional[bool] = None) -> Interp
     return replace(
         python, path=str(executable), label=label, runtime=runtime_file(str(executable)), has_debug_info=False
     )
+
+
+def stripped_library(python: Interpreter) -> Path:
+    """Return a directory with nothing but a copy of the interpreter's shared library without debug information.
+
+    For LD_LIBRARY_PATH of a program that was linked with the whole one. Skips the test where there is none.
+    """
+    library = Path(os.path.realpath(python_library(python)))
+    with locked(f"{python.label}-stripped-library") as directory:
+        place = directory / "lib" / library.name
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            _strip(library, directory / "new", not open_elf(str(library)).has_debug_info())
+            (directory / "new").rename(place)
+    return place.parent
 
 
 def _make(python: Interpreter, directory: Path, executable: Path, changed: bool) -> None:
