@@ -226,13 +226,13 @@ class Finding:
     object: Optional[ObjectRef] = None
     #: How often; ``more``: at least, later ones were not counted.
     count: int = 1
-    more: bool = False
     native_stack: List[NativeFrame] = field(default_factory=list)
     python_stack: List[PythonFrame] = field(default_factory=list)
     advice: str = ""
     references: List[str] = field(default_factory=list)
     #: How many steps began between the end of the subsystem and the touch, None if that is not known.
     steps_since: Optional[int] = None
+    more: bool = False
 
 
 #: Kinds of verdicts that complain of nothing, and so are no findings: there is no shutdown bug, or none that shows.
