@@ -10,7 +10,7 @@ from typing import List
 import pytest
 
 from fingdb.cpython import attributes, dicts, objects
-from fingdb.cpython.frame import python_stack
+from fingdb.cpython.frame import StackReader, python_stack
 from fingdb.cpython.gc import read_gc
 from fingdb.cpython.heap.walk import walk_list
 from fingdb.cpython.interpreter import read_interpreters
@@ -428,6 +428,20 @@ def test_python_stacks(fake: FakeCPython) -> None:
         assert (word in problems[0]) if word and problems else True
     fake.set_frame(thread, 0)
     assert python_stack(fake.target, thread, []) == []
+
+
+def test_what_is_surely_a_frame(fake: FakeCPython) -> None:
+    """What lies in a register may be anything: a frame is one whose instruction is of its own code."""
+    reader = StackReader(fake.target)
+    code = fake.code("f", 10, line_table(fake))
+    if not fake.layout.has("thread.frame"):
+        fake.put("var.size", code, 8)
+    assert reader.is_frame(fake.frame(code, 4))
+    if not fake.layout.has("thread.frame"):
+        for other in (fake.frame(code, 17), fake.frame(code, 16), fake.frame(fake.none(), 4)):
+            assert not reader.is_frame(other)
+    for address in (0, NOWHERE, HEAP, code, fake.none(), fake.str("frame")):
+        assert not reader.is_frame(address), hex(address)
 
 
 def test_a_tracer_sets_the_line_of_old_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
