@@ -7,7 +7,7 @@ any build: a Py_DECREF too many is seen here while the object still lives.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, Tuple
+from typing import Iterator, Tuple
 
 from ..cpython import objects
 from ..cpython.graph.describe import is_immortal
@@ -35,26 +35,23 @@ def short_of_references(heap: Heap, graph: Graph, roots: Roots) -> Iterator[Shor
     Only references that are known for certain are compared. Objects that are C data of the runtime or a library (static
     types, and up to 3.12 constants of frozen modules) take part neither as owners nor as owned: nobody counts properly there.
     """
-    static: Dict[int, bool] = {}
-
     def is_static(address: int) -> bool:
-        known = static.get(address)
-        if known is None:
-            known = static[address] = roots.library_of(address) is not None
-        return known
+        return roots.library_of(address) is not None
 
-    for done, (address, incoming) in enumerate(graph.incoming.items()):
+    for done, (address, counted) in enumerate(graph.referred()):
         if not done % 4096:
             heap.target.debugger.check_interrupt()
         try:
-            if is_static(address) or is_immortal(heap.target, address):
+            if is_immortal(heap.target, address):
                 continue
             count = objects.held_references(heap.target, address)
         except Unreadable:
             continue
-        if count >= len(incoming):
+        if count >= counted or is_static(address):
             continue
-        held = [(owner, edge) for owner, edge in incoming if not is_static(owner) and _certain(heap, owner, edge)]
+        held = [
+            (owner, edge) for owner, edge in graph.incoming(address) if not is_static(owner) and _certain(heap, owner, edge)
+        ]  # fmt: skip
         if count < len(held) and heap.referents.looks_like_object(address):
             yield Short(address, count, tuple(held))
 

@@ -80,7 +80,8 @@ class _Division:
         self._result = result
         self._graph: Graph = whole(heap, told)
         self._outside: Dict[int, _Root] = {}
-        self._kept: Set[int] = set()
+        #: For each position in the graph whether CPython's own structures keep the object.
+        self._kept = bytearray()
         self._left: Set[int] = set()
 
     def run(self) -> None:
@@ -89,10 +90,10 @@ class _Division:
         static = self._find_roots()
         own = [address for address, root in self._outside.items() if root.own]
         own += [address for address in static if self._is_runtime(address)]
-        own += [edge_target for _words, edge_target in self._roots.frame_edges() if edge_target in graph.edges]
-        self._kept = self._closure(own, set())
-        self._left = set(graph.edges) - self._kept
-        self._result.kept = sum(1 for address in self._kept if graph.tracked.get(address))
+        own += [edge_target for _words, edge_target in self._roots.frame_edges()]
+        self._kept = graph.reached(own)
+        self._left = {address for address, kept in zip(graph.nodes, self._kept) if not kept}
+        self._result.kept = sum(1 for address, kept in zip(graph.nodes, self._kept) if kept and graph.tracked(address))
         foreign = [a for a, root in self._outside.items() if root.foreign and a in self._left]
         foreign += [address for address in static if address in self._left]
         # Who holds one object of a chain holds them all: the one that no other leads to comes first.
@@ -113,10 +114,9 @@ class _Division:
     def _find_roots(self) -> List[int]:
         """Note the references from outside; return the objects that are C data of libraries themselves."""
         graph = self._graph
-        nodes = Sorted(graph.edges)
-        static = [address for address in nodes.numbers if self._roots.library_of(address) is not None]
+        static = [address for address in graph.nodes if self._roots.library_of(address) is not None]
         inside = Sorted(static)
-        for place, address in find_words(self._target.debugger, self._roots.ranges(), graph.edges):
+        for place, address in find_words(self._target.debugger, self._roots.ranges(), graph.nodes):
             below = inside.at_or_below(place)
             if below is not None and place < below + self._heap.extent(below):
                 continue  # the word of an object: its references are in the graph
@@ -133,25 +133,28 @@ class _Division:
     def _is_runtime(self, address: int) -> bool:
         return self._roots.library_of(address) == self._target.module.path
 
-    def _closure(self, start: Iterable[int], without: Set[int]) -> Set[int]:
-        """Return all objects that owned references lead to from ``start``, those included."""
+    def _closure(self, start: int) -> Set[int]:
+        """Return all objects that are not kept and that owned references lead to from ``start``, that included."""
         graph = self._graph
-        seen = {address for address in start if address in graph.edges and address not in without}
+        seen = {start} if self._is_not_kept(start) else set()
         waiting = list(seen)
         while waiting:
-            for edge in graph.edges[waiting.pop()]:
-                to = edge.target
-                if edge.owned and to not in seen and to not in without and to in graph.edges:
+            for to in graph.targets(waiting.pop()):
+                if to not in seen and self._is_not_kept(to):
                     seen.add(to)
                     waiting.append(to)
         return seen
+
+    def _is_not_kept(self, address: int) -> bool:
+        position = self._graph.position(address)
+        return position >= 0 and not self._kept[position]
 
     def _first_ones(self, addresses: Iterable[int]) -> List[int]:
         """Return objects so that what others of them lead to comes later."""
         wanted = [address for address in addresses if address in self._left]
         if len(wanted) > 2000:
             return wanted
-        reach = {address: self._closure([address], self._kept) for address in wanted}
+        reach = {address: self._closure(address) for address in wanted}
         return sorted(wanted, key=lambda address: (sum(address in reach[a] for a in wanted), -len(reach[address]), address))
 
     # -- heads ----------------------------------------------------------------------------------------
@@ -191,13 +194,11 @@ class _Division:
             while border:
                 address = border.pop()
                 component.add(address)
-                near = [edge.target for edge in graph.edges[address]]
-                near += [owner for owner, _edge in graph.incoming.get(address, ())]
-                for other in near:
+                for other in (*(edge.target for edge in graph.edges(address)), *graph.owners(address)):
                     if other in waiting:
                         waiting.discard(other)
                         border.append(other)
-            if any(graph.tracked.get(address) for address in component):
+            if any(graph.tracked(address) for address in component):
                 found.append(component)
         return sorted(found, key=len, reverse=True)
 
@@ -206,9 +207,9 @@ class _Division:
         """Make a group of an object and of all that it leads to and that is not in one yet."""
         if address not in self._left:
             return
-        members = self._closure([address], self._kept) & self._left
+        members = self._closure(address) & self._left
         self._left -= members
-        if any(self._graph.tracked.get(member) for member in members):
+        if any(self._graph.tracked(member) for member in members):
             self._result.groups.append(self._group(kind, address, members))
 
     def _take_cycle(self, component: Set[int]) -> None:
@@ -270,7 +271,7 @@ class _Division:
     def _names(self, head: int) -> List[str]:
         """Return in words who holds the references of an object that others own."""
         named: "Counter[str]" = Counter()
-        for owner, edge in self._graph.incoming.get(head, ()):
+        for owner, edge in self._graph.incoming(head):
             kind = type_words(self._target, owner)
             named[f"{label(self._target, edge)} of a {kind}"] += 1
             if len(named) >= 64:
@@ -294,10 +295,10 @@ class _Division:
                 found = self._made_by(address)
                 if found is not None and (found[1] != RUNTIME or address == head):
                     return found
-                for edge in self._graph.edges.get(address, ()):
-                    if edge.owned and edge.target in self._graph.edges and edge.target not in seen:
-                        seen.add(edge.target)
-                        following.append(edge.target)
+                for to in self._graph.targets(address):
+                    if to not in seen:
+                        seen.add(to)
+                        following.append(to)
             level = following
         return None, PROGRAM
 

@@ -104,6 +104,7 @@ class _Group:
         self._target: PythonTarget = heap.target
         self._graph = graph
         self._component = component
+        self._edges = {address: graph.edges(address) for address in component}
         self._types: Dict[int, int] = {}
         self._refcounts: Dict[int, int] = {}
         for address in component:
@@ -121,8 +122,8 @@ class _Group:
         while changed:
             changed = False
             for address in list(core):
-                out = any(edge.owned and edge.target in core for edge in self._graph.edges[address])
-                into = any(owner in core for owner, _edge in self._graph.incoming.get(address, ()))
+                out = any(edge.owned and edge.target in core for edge in self._edges[address])
+                into = any(owner in core for owner in self._graph.owners(address))
                 if not out or not into:
                     core.discard(address)
                     changed = True
@@ -139,12 +140,12 @@ class _Group:
     def survive(self, unvisited: Callable[[int, Edge], bool]) -> Set[int]:
         """Return the tracked objects that a collection would leave alive if some references were not visited."""
         graph = self._graph
-        tracked = [address for address in self._component if graph.tracked.get(address)]
+        tracked = [address for address in self._component if graph.tracked(address)]
         left = {address: self._refcounts[address] for address in tracked}
         visited: Dict[int, List[int]] = {}
         for address in tracked:
             seen = visited[address] = []
-            for edge in graph.edges[address]:
+            for edge in self._edges[address]:
                 sees = edge.visited or edge.how in (ASSUMED, GUESSED)
                 if sees and edge.target in left and not unvisited(address, edge):
                     left[edge.target] -= 1
@@ -161,7 +162,7 @@ class _Group:
     def _explains(self, classes: FrozenSet[_Class]) -> bool:
         """Tell whether the group survives when the references of some classes are not visited."""
         alive = self.survive(lambda owner, edge: (self._types[owner], _name(edge)) in classes)
-        return all(address in alive for address in self.core if self._graph.tracked.get(address))
+        return all(address in alive for address in self.core if self._graph.tracked(address))
 
     # -- suspects -------------------------------------------------------------------------------------
     def never_visited(self) -> List[Tuple[_Class, str]]:
@@ -170,10 +171,10 @@ class _Group:
             return []
         found: Dict[_Class, str] = {}
         for address in self.core:
-            for edge in self._graph.edges[address]:
+            for edge in self._edges[address]:
                 if edge.target not in self.core or not edge.owned:
                     continue
-                if not self._graph.tracked.get(address):
+                if not self._graph.tracked(address):
                     found[self._types[address], _name(edge)] = "the collector does not look into its objects"
                 elif not edge.visited and edge.how not in (ASSUMED, GUESSED):
                     found[self._types[address], _name(edge)] = "its tp_traverse does not visit it, by design"
@@ -192,7 +193,7 @@ class _Group:
         """Return the references within the group of which nobody but the C code knows whether they are visited."""
         found: Dict[_Class, bool] = {}
         for address in self._component:
-            for edge in self._graph.edges[address]:
+            for edge in self._edges[address]:
                 if edge.how in (ASSUMED, GUESSED) and edge.target in self.core and edge.owned:
                     found[self._types[address], _name(edge)] = True
         # The type first: that is what most forget.

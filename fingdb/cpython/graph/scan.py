@@ -7,7 +7,7 @@ addresses asked for, whoever wrote it. A word of an object is then looked up in 
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Collection, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Iterator, Optional, Sequence, Tuple
 
 from ...debugger.interface import Debugger, MemoryFault
 
@@ -65,7 +65,6 @@ _Find = Callable[[int, bytes], Iterator[Tuple[int, int]]]
 def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
     size = debugger.pointer_size
     order = "big" if debugger.big_endian else "little"
-    needles = [(number, number.to_bytes(size, order)) for number in sorted(wanted)]  # type: ignore[arg-type]
 
     def by_bytes(place: int, data: bytes) -> Iterator[Tuple[int, int]]:
         for number, needle in needles:
@@ -77,11 +76,12 @@ def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
                     yield place + at, number
                 at = data.find(sought, at + 1)
 
-    if len(needles) <= _FEW or size != 8 or debugger.big_endian != (sys.byteorder == "big"):
+    if len(wanted) <= _FEW or size != 8 or debugger.big_endian != (sys.byteorder == "big"):
+        needles = [(number, number.to_bytes(size, order)) for number in sorted(wanted)]  # type: ignore[arg-type]
         return by_bytes
     numpy = _numpy()
     if numpy is not None:
-        return _by_numpy(numpy, [number for number, _needle in needles])
+        return _by_numpy(numpy, wanted)
     numbers = set(wanted)
 
     def by_set(place: int, data: bytes) -> Iterator[Tuple[int, int]]:
@@ -98,8 +98,9 @@ def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
     return by_set
 
 
-def _by_numpy(numpy: Any, numbers: List[int]) -> _Find:
-    table = numpy.array(numbers, dtype=numpy.uint64)
+def _by_numpy(numpy: Any, wanted: Collection[int]) -> _Find:
+    table = numpy.fromiter(wanted, dtype=numpy.uint64, count=len(wanted))
+    table.sort()
     low, high = table[0], table[-1]
 
     def find(place: int, data: bytes) -> Iterator[Tuple[int, int]]:

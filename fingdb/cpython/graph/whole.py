@@ -1,66 +1,154 @@
-"""The whole graph: every object that the collector knows or that one of those leads to, with the references between them."""
+"""The whole graph: every object that the collector knows or that one of those leads to, with the references between them.
+
+A heap has millions of references: they are kept as columns of numbers, and read again where their names are wanted.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Tuple
+from array import array
+from bisect import bisect_left, bisect_right
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 from .. import objects
 from ..target import Unreadable
 from .edges import Edge
+from .ordered import in_order
 from .owners import Heap
 
 _PATIENCE = 1 << 12
 
 
-@dataclass
 class Graph:
-    """Objects with the references out of each, borrowed ones left out.
+    """Objects and the references between them, borrowed ones left out.
 
-    ``tracked`` tells of each object whether the collector has it in its lists. ``partial`` when the user interrupted.
+    ``nodes`` are the addresses of all objects that may refer to others, in order. An object's position is its index there.
     """
 
-    edges: Dict[int, List[Edge]] = field(default_factory=dict)
-    tracked: Dict[int, bool] = field(default_factory=dict)
-    unreadable: int = 0
-    #: Object -> (owner, reference): every reference that is counted, by its target.
-    incoming: Dict[int, List[Tuple[int, Edge]]] = field(default_factory=dict)
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+        self.unreadable = 0
+        self.nodes: "array[int]" = array("Q")
+        #: Position -> where in `_targets` the object's references begin, and one more: where the last ones end.
+        self._begins: "array[int]" = array("Q", (0,))
+        #: Positions of the objects that are referred to, of owned references between nodes.
+        self._targets: "array[int]" = array("I")
+        #: Every owned reference, by its target: the addresses of target and owner.
+        self._incoming: "Tuple[array[int], array[int]]" = (array("Q"), array("Q"))
+
+    def __contains__(self, address: int) -> bool:
+        return self.position(address) >= 0
+
+    def position(self, address: int) -> int:
+        """Return where in ``nodes`` an object is, -1 if it is not there."""
+        index = bisect_left(self.nodes, address)
+        return index if index < len(self.nodes) and self.nodes[index] == address else -1
+
+    def tracked(self, address: int) -> bool:
+        """Tell whether the collector has an object in its lists."""
+        return address in self._heap.addresses
+
+    def targets(self, address: int) -> List[int]:
+        """Return the objects of the graph to which an object owns references, one entry for each."""
+        index = self.position(address)
+        if index < 0:
+            return []
+        return [self.nodes[position] for position in self._targets[self._begins[index] : self._begins[index + 1]]]
+
+    def owners(self, address: int) -> Sequence[int]:
+        """Return who owns the references to an object, one entry for each reference."""
+        keys, owners = self._incoming
+        begin = bisect_left(keys, address)
+        return owners[begin : bisect_right(keys, address, begin)]
 
     def counted(self, address: int) -> int:
         """Return how many references to an object are owned by others."""
-        return len(self.incoming.get(address, ()))
+        return len(self.owners(address))
+
+    def referred(self) -> Iterable[Tuple[int, int]]:
+        """Yield each object that others own references to, and how many."""
+        keys = self._incoming[0]
+        begin = 0
+        while begin < len(keys):
+            end = bisect_right(keys, keys[begin], begin, min(len(keys), begin + 8))
+            if end == begin + 8:
+                end = bisect_right(keys, keys[begin], end)
+            yield keys[begin], end - begin
+            begin = end
+
+    def edges(self, address: int) -> List[Edge]:
+        """Return the references of an object, borrowed ones left out, as far as they can be read. Never raises."""
+        found: List[Edge] = []
+        try:
+            for edge in self._heap.referents.edges(address):
+                found.append(edge)
+        except Unreadable:
+            pass
+        return found
+
+    def incoming(self, address: int) -> List[Tuple[int, Edge]]:
+        """Return every owned reference to an object: (owner, reference)."""
+        return [
+            (owner, edge) for owner in dict.fromkeys(self.owners(address)) for edge in self.edges(owner)
+            if edge.target == address and edge.owned
+        ]  # fmt: skip
+
+    def reached(self, start: Iterable[int]) -> bytearray:
+        """Return for each position whether owned references lead there from some objects, those included."""
+        marks = bytearray(len(self.nodes))
+        waiting = [index for index in {self.position(address) for address in start} if index >= 0]
+        for index in waiting:
+            marks[index] = 1
+        begins, targets = self._begins, self._targets
+        while waiting:
+            index = waiting.pop()
+            for other in targets[begins[index] : begins[index + 1]]:
+                if not marks[other]:
+                    marks[other] = 1
+                    waiting.append(other)
+        return marks
+
+    def _join(self, order: "array[int]", begins: "array[int]", targets: "array[int]", owners: "array[int]") -> None:
+        """Take the columns of `whole`: objects in the order they were read, and every reference with its owner."""
+        self.nodes, numbers = in_order(order, array("Q", range(len(order))))
+        begins.append(len(targets))
+        for number in numbers:
+            positions = map(self.position, targets[begins[number] : begins[number + 1]])
+            self._targets.extend([position for position in positions if position >= 0])
+            self._begins.append(len(self._targets))
+        self._incoming = in_order(targets, owners)
 
 
 def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph:
     """Return the graph of all objects. Raises Interrupted."""
-    graph = Graph()
-    referents = heap.referents
-    waiting = list(heap.addresses.numbers)
-    graph.tracked = dict.fromkeys(waiting, True)
+    graph = Graph(heap)
+    referents, target = heap.referents, heap.target
+    waiting = array("Q", heap.addresses.numbers)
+    known = set(waiting)
+    fresh = [address for address in heap.immortals() if address not in known]
+    known.update(fresh)
+    waiting.extend(fresh)
     leaves: Dict[int, bool] = {}
-    target = heap.target
-    for address in heap.immortals():
-        if address not in graph.tracked:
-            graph.tracked[address] = False
-            waiting.append(address)
+    order, begins, targets, owners = array("Q"), array("Q"), array("Q"), array("Q")
     while waiting:
         address = waiting.pop()
-        found = graph.edges[address] = []
+        order.append(address)
+        begins.append(len(targets))
         try:
             for edge in referents.edges(address):
-                found.append(edge)
+                to = edge.target
+                if to not in known and not _is_leaf(heap, to, leaves):
+                    known.add(to)
+                    waiting.append(to)
+                if edge.owned:
+                    targets.append(to)
+                    owners.append(address)
         except Unreadable:
             graph.unreadable += 1
-        for edge in found:
-            to = edge.target
-            if to not in graph.tracked and not _is_leaf(heap, to, leaves):
-                graph.tracked[to] = False
-                waiting.append(to)
-            if edge.owned:
-                graph.incoming.setdefault(to, []).append((address, edge))
-        if len(graph.edges) % _PATIENCE == 0:
-            told(len(graph.edges))
+        if len(order) % _PATIENCE == 0:
+            told(len(order))
             target.debugger.check_interrupt()
+    del known, waiting
+    graph._join(order, begins, targets, owners)
     return graph
 
 
