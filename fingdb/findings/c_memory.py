@@ -35,8 +35,10 @@ class CBlock:
 class CMemory:
     """The blocks of the main heap of the C library, for one state of the target."""
 
-    def __init__(self, python: PythonTarget, mappings: Mappings) -> None:
+    def __init__(self, python: PythonTarget, mappings: Mappings, most: int = _MOST_CHUNKS) -> None:
+        """``most``: of so many chunks something is told; of those that follow nothing."""
         self._python = python
+        self._most = most
         self._heaps: "List[Tuple[Mapping, array[int]]]" = []
         for mapping in mappings.ranges:
             if mapping.writable and mapping.accessible is not False:
@@ -55,19 +57,20 @@ class CMemory:
         for mapping, chunks in self._heaps:
             if mapping.start <= place < mapping.end:
                 if not chunks:
-                    self._walk(mapping, chunks)
+                    self._walk(mapping, chunks, self._most)
                 index = bisect_right(chunks, place - _HEADER) - 1
-                if index == len(chunks) - 1 and place < mapping.end:
-                    # The last chunk is what the heap has not given to anybody yet.
+                if index == len(chunks) - 1:
+                    # The last chunk is what the heap has not given to anybody yet, if it was walked to its end.
                     size = self._word(chunks[index] + 8) & ~_FLAGS
-                    return CBlock(chunks[index] + _HEADER, size - 8, False) if place < chunks[index] + size else None
+                    whole = chunks[index] + size == mapping.end
+                    return CBlock(chunks[index] + _HEADER, size - 8, False) if whole else None
                 if 0 <= index < len(chunks) - 1:
                     start, following = chunks[index], chunks[index + 1]
                     used = bool(self._word(following + 8) & _PREV_INUSE)
                     return CBlock(start + _HEADER, following - start - 8, used)
         return None
 
-    def _walk(self, mapping: Mapping, chunks: "array[int]", most: int = _MOST_CHUNKS) -> None:
+    def _walk(self, mapping: Mapping, chunks: "array[int]", most: int) -> None:
         at = mapping.start
         while at + _HEADER <= mapping.end and len(chunks) < most:
             size = self._word(at + 8) & ~_FLAGS

@@ -30,7 +30,8 @@ COUNSEL: Dict[str, Tuple[str, List[str]]] = {
     ),
     "late-exit-handler/unloaded": (
         "The library must not be unloaded (dlclose) while a handler of its own is registered: unregister it first, "
-        "or register it with atexit() of the library itself, which runs at dlclose.",
+        "or register it with atexit() of the library itself, which runs at dlclose. A callback of ctypes or cffi must be "
+        "kept alive as long as somebody has its address, which the shutdown of Python does not do.",
         [],
     ),
     "late-exit-handler/Py_AtExit": (

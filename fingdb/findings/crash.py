@@ -228,11 +228,17 @@ def _uses(python_used: bool) -> str:
 def _unloaded(case: Case, task: Task, blame: Blame, route: Route) -> Judgement:
     advice, references = counsel("late-exit-handler", "unloaded")
     assert blame.culprit is not None
+    pc = task.frames[0].pc
+    if case.mappings.at(pc) is None:
+        why = (
+            "where no file is mapped any more: before the process ended the library that registered it was unloaded "
+            "(dlclose), or a callback that was made at run time (ctypes, cffi) was freed."
+        )
+    else:
+        why = "in memory of no file: a callback that was made at run time (ctypes, cffi), and was freed since."
     return Judgement(
-        "late-exit-handler",
-        f"{route.words[:1].upper()}{route.words[1:]} lies at {task.frames[0].pc:#x}, where no file is mapped any more: "
-        "the library that registered it was unloaded (dlclose) before the process ended.",
-        LIKELY, task, blame.culprit, [], advice, references,
+        "late-exit-handler", f"{route.words[:1].upper()}{route.words[1:]} lies at {pc:#x}, {why}", LIKELY, task,
+        blame.culprit, [], advice, references,
     )
 
 

@@ -7,15 +7,19 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 from ..cpython import dicts
 from ..cpython.target import PythonTarget
 from ..debugger.interface import Debugger, DebuggerError
+from ..debugger.mappings import Mappings
 from ..memory import Memory
 from ..model.phase import Phase
 from ..model.report import Culprit, Finding, ObjectRef
+from .c_memory import CMemory
 from .holders import holders
 from .libc import address_in_libc
 from .pymalloc import block_at
 
 #: More entries than this are not looked at.
 MOST = 4096
+#: Blocks of malloc behind so many others are not looked at.
+MOST_BLOCKS = 1 << 20
 #: The dict in which os.putenv() of old versions keeps what it gave to putenv().
 GARBAGE = "posix_putenv_garbage"
 REFERENCE = "https://bugs.python.org/issue39395"
@@ -76,13 +80,13 @@ class EnvironWatch:
     def _lost(self, entries: Set[int], stack: int) -> Optional[Finding]:
         """Return a finding for entries whose memory is free, or was used for something else: no NAME=value is there."""
         memory = Memory(self._debugger)
+        suspects = sorted(entry for entry in entries if entry < stack)
         bad = []
-        for entry in sorted(entries):
-            if entry >= stack:
-                continue
+        for entry in suspects:
             block = block_at(memory, entry)
             if block is not None and block.state in ("freed", "untouched") or not self._is_entry(entry):
                 bad.append(entry)
+        bad += self._freed_in_c([entry for entry in suspects if entry not in bad])
         if not bad:
             return None
         return Finding(
@@ -100,6 +104,17 @@ class EnvironWatch:
             "setenv(), which copies. getenv() and child processes read freed memory.",
             references=[REFERENCE],
         )
+
+    def _freed_in_c(self, entries: List[int]) -> List[int]:
+        """Return those of the entries whose text is whole, but lies in a block that malloc has back."""
+        if not entries:
+            return []
+        try:
+            heap = CMemory(self._python(), Mappings.of(self._debugger.target()), MOST_BLOCKS)
+        except DebuggerError:
+            return []
+        blocks = {entry: heap.block_at(entry) for entry in entries}
+        return [entry for entry, block in blocks.items() if block is not None and not block.used]
 
     def _is_entry(self, address: int) -> bool:
         """Tell whether NAME=value is at an address; a name longer than is looked at counts as one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Optional
+from typing import Callable, Dict, Iterable, List, Optional, Set
 
 from ..debugger.interface import Breakpoint, Debugger, DebuggerError, Hit
 from ..finalization.runtime_module import RuntimeModule
@@ -27,25 +27,31 @@ class Sentinels:
         self._storms: Dict[int, int] = {}
         #: Who is asked besides, at places that are free for another callback yet.
         self._beside: Dict[int, TouchCallback] = {}
+        #: Places that go to whoever needs them later.
+        self._yielding: Set[int] = set()
 
     def watch(
         self, runtime: RuntimeModule, names: Iterable[str], touched: TouchCallback, beside: bool = False
     ) -> List[str]:
         """Call ``touched(hit, name)`` when one of the functions is entered; return the names that are there.
 
-        Functions that the build does not have, or that were inlined, cannot be watched. A function
-        that is watched already keeps its first callback; one that was given with ``beside`` leaves the place to
-        another and is asked after it.
+        Functions that the build does not have, or that were inlined, cannot be watched. A function that needs two
+        subsystems is watched for the one that ended last: that is why it fails. One that was given with
+        ``beside`` leaves the place to another and is asked after it; what is watched for all calls keeps it.
         """
         found = []
         for name in names:
             for symbol in runtime.functions.with_base(name):
                 address = symbol.address + runtime.bias
                 found.append(name)
+                if address in self._yielding:
+                    self.stop([address])
                 free = address not in self._watched
                 self.add(address, name, touched)
-                if beside and free:
+                if free and beside:
                     self._beside[address] = touched
+                elif free:
+                    self._yielding.add(address)
         return found
 
     def watch_address(self, address: int, name: str, touched: TouchCallback) -> None:
@@ -104,6 +110,7 @@ class Sentinels:
         """Remove sentinels, all of them by default."""
         for address in list(addresses if addresses is not None else self._watched):
             self._beside.pop(address, None)
+            self._yielding.discard(address)
             handle = self._watched.pop(address, None)
             if handle is not None:
                 handle.delete()

@@ -224,7 +224,6 @@ class Finding:
     after_step: Optional[str] = None
     culprit: Optional[Culprit] = None
     object: Optional[ObjectRef] = None
-    #: How often; ``more``: at least, later ones were not counted.
     count: int = 1
     native_stack: List[NativeFrame] = field(default_factory=list)
     python_stack: List[PythonFrame] = field(default_factory=list)
@@ -232,6 +231,7 @@ class Finding:
     references: List[str] = field(default_factory=list)
     #: How many steps began between the end of the subsystem and the touch, None if that is not known.
     steps_since: Optional[int] = None
+    #: ``count`` is a lower bound: later ones were not counted.
     more: bool = False
 
 

@@ -91,9 +91,9 @@ def test_what_is_no_python_runs_as_ever(python: Interpreter, tmp_path: Path) -> 
     done, report = check(python, tmp_path, HEALTHY["not a Python"])
     assert done.stdout == b"b'x\\n' 768\n2\n"
     assert done.returncode == 0
-    # 3.8 forks, and the child that finds no program to execute ends as the Python that it was.
+    # Before 3.10, which has vfork(), the child that finds no program to execute ends as the Python that it was.
     forked = [child for child in report["children"] if child["target"]["executable"] == os.path.realpath(python.path)]
-    assert report["children"] == forked and len(forked) <= (1 if python.version[:2] == (3, 8) else 0)
+    assert report["children"] == forked and len(forked) <= (1 if python.version < (3, 10) else 0)
 
 
 def test_a_child_that_outlives_the_program_is_let_go(python: Interpreter, tmp_path: Path) -> None:
@@ -102,14 +102,14 @@ def test_a_child_that_outlives_the_program_is_let_go(python: Interpreter, tmp_pa
     text = (
         "import os, sys, time\n"
         "if os.fork() == 0:\n"
-        f"    os.setsid(); os.closerange(0, 3); time.sleep(25); open({str(left)!r}, 'w').close(); os._exit(0)\n"
+        f"    os.setsid(); os.closerange(0, 3); time.sleep(45); open({str(left)!r}, 'w').close(); os._exit(0)\n"
     )
     started = time.monotonic()
-    done, report = check(python, tmp_path, text, timeout=8)
-    assert time.monotonic() - started < 24
+    done, report = check(python, tmp_path, text, timeout=16)
+    assert time.monotonic() - started < 44
     assert done.returncode == 0, done.stderr.decode()
     assert any("it was let go" in note for child in report["children"] for note in child.get("notes", ()))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 50
     while not left.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left.exists()

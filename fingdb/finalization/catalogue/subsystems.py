@@ -149,6 +149,11 @@ SUBSYSTEMS: Tuple[Subsystem, ...] = (
             "PySys_FormatStderr",
             "builtin_print",
             "PyEval_GetBuiltins",
+            # A warning is written to sys.stderr: without it nobody sees it.
+            "PyErr_WarnEx",
+            "PyErr_WarnFormat",
+            "PyErr_WarnExplicitObject",
+            "warnings_warn",
         ),
         owns=(
             "interp.sysdict",
