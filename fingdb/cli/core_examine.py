@@ -85,15 +85,23 @@ def _examine(
     if result.document is None:
         raise CliError(f"{printable(path)}: {result.failure}")
     error = result.document.get("error")
+    if error and core.missing:
+        raise CliError(
+            f"{printable(path)} is cut short: {core.missing:,} of its {core.expected:,} bytes are missing, and the rest does"
+            f" not tell enough: {error}"
+        )
     if error:
         raise CliError(f"{printable(path)}: {error}")
     return result.document
 
 
 def _need_stack(core: CoreFile) -> None:
-    """Refuse a core that was cut off before the stack of the thread it is about."""
+    """Refuse a core that was cut off before the stack of the thread it is about.
+
+    A stack pointer that points to no memory at all is another matter: that may be how the process crashed.
+    """
     first = core.threads[0]
-    if core.missing and first.sp and len(core.read(first.sp, 8)) < 8:
+    if core.missing and core.covers(first.sp) and len(core.read(first.sp, 8)) < 8:
         raise CliError(
             f"{printable(core.path)} is cut short: {core.missing:,} of its {core.expected:,} bytes are missing,"
             " the stack of the thread that crashed among them (see `ulimit -c`)"

@@ -175,6 +175,9 @@ class CoreFile:
             self._order + "IIQQQQQQ", table
         ):
             self._segments.append(_Segment(kind, bool(flags & _PF_W), bool(flags & _PF_X), offset, address, size, memory))
+        end = phoff + len(table)
+        if any(s.size and s.offset < end and s.offset + s.size > phoff for s in self._segments if s.type == _PT_NOTE):
+            raise CliError(f"{name} is damaged: its table of {phnum} segments runs into the notes on the process")
         self.expected = max((s.offset + s.size for s in self._segments if s.size), default=0)
         self._loads = sorted((s for s in self._segments if s.type == _PT_LOAD), key=lambda s: s.address)
         self._starts = [s.address for s in self._loads]
@@ -268,6 +271,13 @@ class CoreFile:
             address += wanted
             length -= wanted
         return b"".join(parts)
+
+    def covers(self, address: int) -> bool:
+        """Tell whether a whole core of this process has the memory at an address."""
+        from bisect import bisect_right
+
+        index = bisect_right(self._starts, address) - 1
+        return index >= 0 and address - self._loads[index].address < self._loads[index].size
 
     def string(self, address: int, limit: int = 4096) -> str:
         """Return the text at an address up to its NUL, "" when it cannot be read."""

@@ -53,6 +53,8 @@ def _judge(
     if walked[0].kind in (LOCK, RLOCK, MUTEX, IMPORT) and walked[0].holder is not None:
         return _held(case, standing, walked)
     joins = [wait for wait in walked if wait.kind == JOIN]
+    if joins and walked[-1].hung:
+        return _join_of_one_asleep(case, standing, first, walked[-1])
     if joins:
         return _join(case, standing, first, walked, joins)
     return _callback(case, standing, first, walked)
@@ -238,6 +240,19 @@ def _join(case: Case, standing: Standing, first: Task, walked: List[Wait], joins
         f"Shutdown{joiner} waits for the end of {waited.name}{more}, which {doing}{by}, "
         f"{_when(standing)}.",
         CERTAIN, waited, culprit, [], advice, references,
+    )
+
+
+def _join_of_one_asleep(case: Case, standing: Standing, first: Task, last: Wait) -> Judgement:
+    """Return the verdict on the join of a thread that asked for the GIL too late, so that CPython lets it sleep for ever."""
+    advice, references = counsel("late-thread")
+    culprit = _code(case, last.task)
+    return Judgement(
+        "late-thread",
+        f"{_who(culprit, last.task)} asked for the GIL when finalization had begun: CPython lets the thread sleep for ever "
+        f"(PyThread_hang_thread), and {first.name}{_by(case, first)} waits for its end, {_when(standing)}.",
+        CERTAIN if culprit is not None else LIKELY, last.task, culprit, [], advice, references,
+        "threads other than the finalizing one",
     )
 
 

@@ -67,11 +67,15 @@ def diagnosis(python: Interpreter, name: str) -> Dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))
 def test_verdict(name: str, python: Interpreter) -> None:
+    if is_harmless(python, EXPECTED[name].harmless):
+        pytest.skip(f"the program does not crash on {python.label}")
     document = diagnosis(python, name)
     verdict = document["verdict"]
     kind, phase, after, confidence, culprit = EVERYWHERE[name]
     if name == "embed-wrong-end" and python.version < (3, 9):
         confidence = "possible"  # the message cannot be read
+    if name == "late-cxa-atexit":
+        confidence = str(told_for(EXPECTED[name].confidence, python))  # a newer libffi notices the end itself
     assert (verdict["kind"], document["phase"]) == (kind, phase)
     assert verdict["after_step"] == after or name == "late-py-atexit"
     assert verdict["confidence"] == confidence

@@ -98,13 +98,9 @@ def test_demo(any_python: Interpreter) -> None:
         assert f"\n(gdb) pyfin {command}\n" in text
     # The program's own words, in the order in which its shutdown brings them out.
     said = re.findall(r"^    \[program\] (.*)$", text, re.MULTILINE)
-    assert said == [
-        "the last line of the script",
-        "goodbye from atexit",
-        "a global is finalized",
-        "left half of a cycle is finalized",
-        "right half of a cycle is finalized",
-    ]
+    assert said[:3] == ["the last line of the script", "goodbye from atexit", "a global is finalized"]
+    # Without a GIL the collector finds them by their addresses.
+    assert sorted(said[3:]) == ["left half of a cycle is finalized", "right half of a cycle is finalized"]
     assert "sleeper" in text and "exited normally" in text
 
 
