@@ -84,7 +84,7 @@ class CheckedWalk(Walk):
             known = list(report.findings)
             for finding in self.diagnosis.findings:
                 for other in known:
-                    if other.severity == "note" and _site(other) == _site(finding):
+                    if other.severity == "note" and _same(other, finding):
                         other.severity = finding.severity  # it was not as harmless as it looked
             report.findings.extend(self._dated(f) for f in self.diagnosis.findings if not _is_known(f, known))
         elif died:
@@ -122,12 +122,21 @@ def _site(finding: Finding) -> Tuple[str, str, str]:
     return finding.kind, finding.function, ""
 
 
+def _same(one: Finding, other: Finding) -> bool:
+    """Tell whether two findings, one of the nets and one of the verdict, are about one touch: whose kind the nets know best."""
+    if _site(one) == _site(other):
+        return True
+    if one.culprit is None or other.culprit is None or one.function != other.function:
+        return False
+    return (one.culprit.function, one.culprit.library) == (other.culprit.function, other.culprit.library)
+
+
 def _is_known(finding: Finding, known: List[Finding]) -> bool:
     """Tell whether the nets have found what the verdict says.
 
     A touch that nobody can be blamed for is the one that was seen in that thread.
     """
-    if any(_site(finding) == _site(other) for other in known):
+    if any(_same(finding, other) for other in known):
         return True
     touches = ("touch-", "late-")
     return finding.culprit is None and finding.kind.startswith(touches) and any(

@@ -131,10 +131,6 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
             ("stale-module-state", "error", _STATES, "PyModule_GetState", module_freed, "colour_dealloc", "palette"),
         ]),
         "stale-module-state": ((3, 10), [
-            # The caller asks for NULL, and so it would get it; a debug build of 3.13 and later looks into a table that is
-            # gone, and dies there.
-            ("touch-after-fini", "error", None, "PyState_FindModule", "_PyAtExit_Fini", "encoder_dealloc", "codecx")
-            if python.debug and version >= (3, 13) else
             ("stale-module-state", "error", _STATES, "PyState_FindModule", by_index, "encoder_dealloc", "codecx"),
         ]),
         # 3.14's collector clears the list first, and with it the instance, whose type still has its module.

@@ -14,7 +14,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...debugger.interface import INTERRUPTS
+from ...debugger.interface import INTERRUPTS, MemoryFault
 from ..target import PythonTarget
 from .image import Image, Mask, Words
 from .lists import GcList
@@ -54,10 +54,11 @@ class Found:
 def follow(target: PythonTarget, image: Image, lists: Sequence[GcList]) -> Optional[Found]:
     """Follow all lists; None where that is better done link by link. Never raises."""
     heads = np.array([each.head for each in lists], dtype=np.int64)
-    at, known = image.locate(heads)
-    if not known.all():
+    try:
+        # Not from the image: a head need not be aligned to a word (Debian's 3.13.18).
+        firsts: Words = np.array([target.memory.pointer(each.head) & ~FLAGS for each in lists], dtype=np.int64)
+    except (MemoryFault, OverflowError):
         return None
-    firsts: Words = image.flat[at] & ~FLAGS
     starts = _starting_points(image)
     if len(starts) < _FEWEST:
         return None
