@@ -48,6 +48,8 @@ def stack_overflow(case: Case, task: Task) -> Optional[Overflow]:
         if not (below or guard) or (holding is not None and not guard):
             return None
     round_ = recursion(task.frames)
+    if not round_ and case.is_complete(task):
+        return None  # nothing recurs from end to end: one function has asked for more than there is, or for nonsense
     if fault is None and not (round_ and len(task.frames) >= DEEPEST):
         return None
     return Overflow(stack.end - stack.start, round_, fault is not None)

@@ -94,8 +94,7 @@ def expected(name: str, python: Interpreter) -> List[Expected]:
         "late-cxa-atexit": ((3, 8), [
             # A debug build fills the callback's memory before it unmaps it, and a newer libffi crashes by itself: no code
             # of anybody runs.
-            (*late, "", "Py_FinalizeEx", None, None) if python.version >= (3, 14)
-            else (*late, "", root, None, None) if python.debug
+            (*late, "", "Py_FinalizeEx", None, None) if python.version >= (3, 14) or python.debug
             else (*late, "PyGILState_Ensure", root, callback, "_ctypes"),
         ]),
         "late-jump": ((3, 8), [(*late, "PyErr_Clear", root, "forget", "tidy")]),
