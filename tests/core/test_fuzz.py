@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import subprocess
@@ -41,6 +42,11 @@ def test_each_damage_does_something(any_python: Interpreter, kind: str) -> None:
         data = Path(crash_core(any_python, "late-cxa-atexit", words, environment).path).read_bytes()
     except NoCore as problem:
         pytest.skip(str(problem))
-    first = [mutated(data, kind, random.Random(seed)) for seed in range(5)]
-    assert any(damaged != data for damaged in first)
-    assert first == [mutated(data, kind, random.Random(seed)) for seed in range(5)]
+
+    def digest(seed: int) -> bytes:
+        # Not the data itself: a core of a build without a GIL has a gigabyte.
+        return hashlib.sha256(mutated(data, kind, random.Random(seed))).digest()
+
+    first = [digest(seed) for seed in range(5)]
+    assert any(damaged != hashlib.sha256(data).digest() for damaged in first)
+    assert first[:2] == [digest(seed) for seed in range(2)]

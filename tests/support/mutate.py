@@ -238,6 +238,10 @@ def _cyclic_free_lists(image: Image, rng: random.Random) -> None:
 def damage_stack(image: Image, rng: random.Random) -> None:
     """Overwrite words of a stack, as a buffer overflow does."""
     pointers = [p for p in image.stack_pointers() if image.offset_of(p) is not None]
+    if not pointers and image.writable():
+        # That is how it crashed: the first thread's stack is the last memory of all.
+        last = max(image.writable(), key=lambda segment: segment.address)
+        pointers = [last.address + last.size // 2]
     if pointers:
         pointer = pointers[0] if rng.random() < 0.7 else rng.choice(pointers)
         start = pointer + rng.randrange(0, 4096, 8)
