@@ -80,7 +80,9 @@ class _Follower:
         self._walk, self._others, self._walked = walk, others, walked
         self._word = target.memory.pointer_size
         self._type_word = (header_size(target) + target.layout.offset("object.type")) // self._word
-        self._low, self._high = min((head, *others)), max((head, *others)) + self._word
+        # Whole words: a head need not be aligned to one (Debian's 3.13.18), and no object lies among the heads.
+        self._low = min((head, *others)) & -self._word
+        self._high = (max((head, *others)) + 2 * self._word - 1) & -self._word
         self._headless = self._back_link(first) != head
 
     def _back_link(self, node: int) -> int:
