@@ -163,6 +163,8 @@ PyMODINIT_FUNC PyInit_careful(void)
 
 @pytest.mark.parametrize("optimized", ["-O0", "-O2"])
 def test_a_deallocator_that_asks_whether_its_module_is_there(python: Interpreter, optimized: str, tmp_path: Path) -> None:
+    if python.debug and python.version >= (3, 13):
+        pytest.skip(f"{python.label} dies of the question itself: PyState_FindModule looks into a table that is gone")
     source = tmp_path / "careful.c"
     source.write_text(ASKS_FIRST)
     directory = build_extension(python, [source], "careful", [optimized])
