@@ -139,8 +139,22 @@ def _is_known(finding: Finding, known: List[Finding]) -> bool:
     if any(_same(finding, other) for other in known):
         return True
     touches = ("touch-", "late-")
-    return finding.culprit is None and finding.kind.startswith(touches) and any(
-        other.kind.startswith(touches) and other.thread == finding.thread for other in known
+    if not finding.kind.startswith(touches):
+        return False
+    seen = [other for other in known if other.kind.startswith(touches) and other.thread == finding.thread]
+    return bool(seen) if finding.culprit is None else any(_in_one_call(finding, other) for other in seen)
+
+
+def _in_one_call(finding: Finding, other: Finding) -> bool:
+    """Tell whether the crash came inside a call that was seen: its culprit is further out on the stack of that call.
+
+    Functions that have jumped meanwhile have no frames any more.
+    """
+    culprit = finding.culprit
+    frames = {(frame.pc, frame.sp) for frame in other.native_stack}
+    return culprit is not None and any(
+        frame.function == culprit.function and frame.library == culprit.library and (frame.pc, frame.sp) in frames
+        for frame in finding.native_stack
     )
 
 

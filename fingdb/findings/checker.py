@@ -71,7 +71,7 @@ class Checker:
         self._environ = EnvironWatch(debugger, python)
         self._resources = ResourceWatch(debugger, python)
         self._exit = ExitWatch(debugger)
-        self._states = StateNet(debugger, python, self._witness.look, self._add)
+        self._states = StateNet(debugger, python, self._witness, self._add)
         self._dead = DeadObjects(debugger, python, self._ledger, self._witness.look, self._add)
         #: The process is about to end: the nets come in at the next stop.
         self._leaving = False

@@ -17,7 +17,7 @@ from ..model.report import NativeFrame
 from .unwinding import KEPT, RETURN, RSP, NoUnwinding, Outermost, Registers, caller
 
 SECTION = "stacks"
-FORMAT = 1
+FORMAT = 2
 #: So many stacks are kept of a build; those of a run with more are not.
 MOST = 100
 

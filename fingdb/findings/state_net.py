@@ -24,7 +24,7 @@ from . import advice
 from .culprit import RUNTIME, STDLIB
 from .late_calls import CallerCheck
 from .sentinels import Sentinels
-from .witness import Scene
+from .witness import Scene, Witness
 
 #: Functions whose first argument is a module.
 OF_MODULES = (
@@ -71,12 +71,11 @@ class StateNet:
     """Follows the modules through one finalization. Never raises."""
 
     def __init__(
-        self, debugger: Debugger, python: Callable[[], PythonTarget], look: Callable[[Hit], Scene],
-        found: Callable[[Finding], bool],
+        self, debugger: Debugger, python: Callable[[], PythonTarget], witness: Witness, found: Callable[[Finding], bool]
     ) -> None:
         self._debugger = debugger
         self._python = python
-        self._look = look
+        self._witness = witness
         self._found = found
         self._sentinels = Sentinels(debugger, PATIENCE)
         self._runtime: Optional[RuntimeModule] = None
@@ -153,7 +152,7 @@ class StateNet:
         if module is None or death is None or self._lives_again(module):
             self._sentinels.idle(hit.address)
             return False
-        scene = self._look(hit)
+        scene = self._witness.look(hit)
         if self._being_freed(hit, scene, module):
             return False  # m_free itself
         title = f"{name} was given the module {death.name}, which {death.step} had freed"
@@ -167,7 +166,7 @@ class StateNet:
         if kind is None or not self._was_cleared(kind):
             self._sentinels.idle(hit.address)
             return False
-        scene = self._look(hit)
+        scene = self._witness.look(hit)
         try:
             named = self._text(self._word(kind, _NAME))
         except DebuggerError:
@@ -210,8 +209,7 @@ class StateNet:
         stack = self._trace.stacks.get(hit.native_id) or [self._trace.root]
         if not stack[-1].inlined:
             return stack[-1].name
-        thread = next((t for t in self._debugger.threads() if t.native_id == hit.native_id), None)
-        frames = self._debugger.frames(thread.debugger_id, _DEEPEST) if thread is not None else []
+        frames = self._witness.frames_of(hit.native_id, True, _DEEPEST)
         if not frames or len(frames) == _DEEPEST:
             return stack[-1].name
         names = {base_name(frame.function) for frame in frames if frame.function}

@@ -69,17 +69,17 @@ class Witness:
             whose = who_jumped(self._debugger, hit)
         return Scene(hit.native_id, frames[:KEEP], python, whose, len(frames) >= LOOK)
 
-    def frames_of(self, native_id: int, entered: bool) -> List[NativeFrame]:
-        """Return the frames of a thread, innermost first; empty when it is gone.
+    def frames_of(self, native_id: int, entered: bool, limit: int = LOOK) -> List[NativeFrame]:
+        """Return at most ``limit`` frames of a thread, innermost first; empty when it is gone.
 
         ``entered`` says that it stands at a breakpoint of ours.
         """
         for thread in self._debugger.threads():
             if thread.native_id == native_id:
                 if self.stacks is not None:
-                    frames = self.stacks.frames(thread.debugger_id, LOOK, entered)
+                    frames = self.stacks.frames(thread.debugger_id, limit, entered)
                 else:
-                    frames = self._debugger.frames(thread.debugger_id, LOOK)
+                    frames = self._debugger.frames(thread.debugger_id, limit)
                 return _as_entered(frames) if entered else frames
         return []
 

@@ -77,6 +77,11 @@ class Stacks(Postponed):
         except gdb.error:
             pass
         name = SIGNAL_HANDLER if frame.type() == gdb.SIGTRAMP_FRAME else frame.name()
+        if frame.type() == gdb.TAILCALL_FRAME:
+            # What was inlined around the jump has no frame there, and gdb calls the whole frame by its name.
+            function = _function_at(pc - 1)  # the address behind the jump may lie in the next function
+            if function is not None and function.symtab is not None and _without_parameters(function) != name:
+                name, file, line = _without_parameters(function), function.symtab.fullname(), function.line
         return NativeFrame(level, pc, sp, name, self._library(pc), file, line, inlined)
 
     def _library(self, pc: int) -> Optional[str]:
@@ -101,6 +106,25 @@ class Stacks(Postponed):
                 return int(value) & (1 << 64) - 1
             except (gdb.error, ValueError, TypeError, gdb.MemoryError):
                 return None
+
+
+def _function_at(pc: int) -> Optional[gdb.Symbol]:
+    """Return the function that an address lies in, not one that was inlined into it; None without debug information."""
+    function = None
+    try:
+        block = gdb.block_for_pc(pc)
+        while block is not None and not block.is_static and not block.is_global:
+            function = block.function or function
+            block = block.superblock
+    except (gdb.error, RuntimeError):
+        pass
+    return function
+
+
+def _without_parameters(function: gdb.Symbol) -> str:
+    """Return a function's name as frames have it."""
+    name: str = function.print_name
+    return name if "operator(" in name else name.split("(", 1)[0]
 
 
 def _selected_frame() -> Optional[gdb.Frame]:
