@@ -113,6 +113,7 @@ def check_modules(core: CoreFile) -> None:
             assert any(core.module_at(dynamic) == module for _name, dynamic in names), module.path
 
 
+@pytest.mark.wide
 def test_an_intact_core_lacks_nothing(python: Interpreter) -> None:
     """What `CoreFile.lost` finds makes every verdict doubtful: it must find nothing where nothing is wrong."""
     seen = 0

@@ -168,6 +168,7 @@ def test_another_allocator(python: Interpreter, tmp_path: Path) -> None:
         assert ["PYTHONMALLOC=malloc" in problem for problem in read["block_problems"]] == [True]
 
 
+@pytest.mark.wide
 def test_damaged_lists(python: Interpreter, tmp_path: Path) -> None:
     """Cut, in circles, crossed: the cursors, the plain walk and a third way give the same objects."""
     need_lists(python)
