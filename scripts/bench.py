@@ -94,10 +94,13 @@ class Row(NamedTuple):
         return self.ours.processor / self.base.processor
 
 
+#: The environment grows by so many bytes from one pair to the next (modulo a page).
+_ODD = 1016
+
 Run = Callable[[], Cost]
 
 
-def run(command: Sequence[str], cache: Path) -> Cost:
+def run(command: Sequence[str], cache: Path, environment: Optional[Dict[str, str]] = None) -> Cost:
     """Run a command to its end, with a cache of the benchmark's own, and return what it cost."""
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -105,7 +108,7 @@ def run(command: Sequence[str], cache: Path) -> Cost:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), **(environment or {})},
     )
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -166,7 +169,9 @@ def bench_long(
 ) -> List[Row]:
     """A program that runs for long before it ends: to its end, and to its last line. ``bars`` are those of the two rows.
 
-    Nothing is to be paid before finalization; the program itself takes some percent more or less each time.
+    Nothing is to be paid before finalization. The program itself takes some percent more or less with each place of its
+    stack, which the size of the environment decides (fingdb leaves the caller's as it is, gdb adds to it): each pair
+    has another one.
     """
     mark = cache / "last-line"
     program = ("-c", code + LAST_LINE, str(mark))
@@ -174,10 +179,11 @@ def bench_long(
     before: List[List[float]] = [[], []]
     commands = bare(python, program), fingdb(subcommand, python, program)
     run(commands[1], cache)
-    for _ in range(max(2, pairs // 2)):
+    for number in range(max(2, pairs // 2)):
+        padding = {"FINGDB_BENCH_PADDING": "x" * (number * _ODD % 4096)}
         for side, command in enumerate(commands):
             began = time.time()
-            whole[side].append(run(command, cache))
+            whole[side].append(run(command, cache, padding))
             before[side].append(float(mark.read_text(encoding="ascii")) - began)
     base, ours = (Cost(*map(statistics.median, zip(*side))) for side in whole)
     first, second = (Cost(*[statistics.median(side)] * 2) for side in before)
