@@ -123,7 +123,7 @@ def test_programs_that_shut_down_properly(python: Interpreter, name: str, tmp_pa
     script = tmp_path / "program.py"
     script.write_text(PROGRAMS[name])
     # Before 3.10 nothing is collected after contexts were cleared: what one keeps alive, an event loop and its pair of
-    # sockets, is never finalized (strace shows no close(2) of them).
+    # sockets, is never finalized (a breakpoint on close never sees them).
     kept = ["open-resource socket after Py_FinalizeEx by None"] if name == "leftovers" and python.version < (3, 10) else []
     assert complaints(python, [str(script)], tmp_path) == kept
 
