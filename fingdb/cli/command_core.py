@@ -9,7 +9,7 @@ from ..model.report import NO_COMPLAINT
 from .arguments import Parser, add_gdb_option, seconds
 from .core_examine import TIMEOUT, CoreOptions, examine
 from .core_file import is_core
-from .core_program import Surroundings
+from .core_program import add_surroundings_options, surroundings_of
 from .decompress import first_bytes
 from .errors import CliError
 from .gdb_program import find_gdb, which
@@ -40,10 +40,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("words", metavar="CORE", nargs="+", help="core files, directories of them, an executable")
     parser.add_argument("--json", action="store_true", help="the report as a JSON document, one a line for several")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there (default: standard output)")
-    parser.add_argument("--sysroot", metavar="DIR", help="copy of the root directory of the core's machine")
-    parser.add_argument(
-        "--solib-path", metavar="DIR", action="append", default=[], help="where to look for the core's libraries first"
-    )
+    add_surroundings_options(parser)
     parser.add_argument("--timeout", metavar="S", type=seconds, default=TIMEOUT, help="give up a core after S seconds")
     parser.add_argument("-j", "--jobs", metavar="N", type=int, default=0, help="so many cores at once")
     add_gdb_option(parser)
@@ -51,8 +48,7 @@ def run(arguments: List[str]) -> int:
     if options.jobs < 0:
         raise CliError("core: --jobs needs a number of 1 or more")
     cores, executable, many = _sorted_out(options.words)
-    directories = [d for text in options.solib_path for d in text.split(":") if d]
-    where = Surroundings(options.sysroot, directories)
+    where = surroundings_of(options)
     about = CoreOptions(find_gdb(options.gdb), where, executable, options.timeout)
     with tidy_end():
         if many:

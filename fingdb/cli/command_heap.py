@@ -9,7 +9,7 @@ from .arguments import Parser, add_gdb_option, seconds
 from .command_attach import TIMEOUT as STANDSTILL
 from .command_attach import look_at, process_of
 from .core_examine import TIMEOUT, CoreOptions, examine
-from .core_program import Surroundings
+from .core_program import add_surroundings_options, surroundings_of
 from .errors import CliError
 from .gdb_program import find_gdb
 from .output import Destination
@@ -44,10 +44,7 @@ def run(arguments: List[str]) -> int:
     parser.add_argument("--all", action="store_true", help="also the allocator's blocks that no list of the collector has")
     parser.add_argument("--json", action="store_true", help="as a JSON document")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there (default: standard output)")
-    parser.add_argument("--sysroot", metavar="DIR", help="copy of the root directory of the core's machine")
-    parser.add_argument(
-        "--solib-path", metavar="DIR", action="append", default=[], help="where to look for the core's libraries first"
-    )
+    add_surroundings_options(parser)
     parser.add_argument("--timeout", metavar="S", type=seconds, help="give up after S seconds")
     add_gdb_option(parser)
     options = parser.parse_args(arguments)
@@ -67,7 +64,7 @@ def _answer(
             raise CliError("heap: EXECUTABLE, --sysroot and --solib-path are for core files, not for a process")
         found = process_of(options.target, "heap")
         return look_at(found, find_gdb(options.gdb), options.timeout or STANDSTILL, meanwhile, job)
-    where = Surroundings(options.sysroot, [d for text in options.solib_path for d in text.split(":") if d])
+    where = surroundings_of(options)
     about = CoreOptions(find_gdb(options.gdb), where, options.executable, options.timeout or TIMEOUT, job)
     return examine(options.target, about, meanwhile=meanwhile)
 

@@ -7,6 +7,7 @@ those do not lead to the right file, a directory of links shows it the way.
 
 from __future__ import annotations
 
+import argparse
 import os
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Sequence
@@ -49,6 +50,19 @@ class Surroundings:
                 found.append(os.path.join(directory, os.path.basename(name)))
         found.append((self.sysroot or "") + path)
         return [candidate for candidate in found if os.path.isfile(candidate)]
+
+
+def add_surroundings_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--sysroot`` and ``--solib-path`` to a parser; `surroundings_of` reads them."""
+    parser.add_argument("--sysroot", metavar="DIR", help="copy of the root directory of the core's machine")
+    parser.add_argument(
+        "--solib-path", metavar="DIR", action="append", default=[], help="where to look for the core's libraries first"
+    )
+
+
+def surroundings_of(options: argparse.Namespace) -> Surroundings:
+    """Return what the options say. Raises CliError for what is no directory."""
+    return Surroundings(options.sysroot, [d for text in options.solib_path for d in text.split(":") if d])
 
 
 @dataclass
