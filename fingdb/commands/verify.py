@@ -9,6 +9,7 @@ from ..cpython.graph.whole import whole
 from ..cpython.heap.pymalloc import used_blocks
 from ..cpython.heap.records import Blocks
 from ..cpython.heap.verify import ListCheck, Verification, verify_lists
+from ..cpython.reprs import safe_repr
 from ..debugger.interface import Interrupted
 from ..findings.balance import short_of_references
 from ..findings.roots import Roots
@@ -75,7 +76,7 @@ def _short(session: Session, problems: List[str]) -> Optional[List[ShortOfRefere
         return None
     return [
         ShortOfReferences(
-            each.address, type_words(target, each.address), reference(target, each.held[0][1], each.address).repr,
+            each.address, type_words(target, each.address), safe_repr(target, each.address, 1),
             each.count, len(each.held),
             [reference(target, edge, owner) for owner, edge in each.held[:_HOLDERS]],
         )

@@ -69,13 +69,10 @@ class Heap:
         return self._immortals
 
     # -- edges --------------------------------------------------------------------------------------
-    def edges(self, address: int) -> List[Edge]:
-        """Return all references out of an object, borrowed ones too, as far as they can be read. Never raises."""
-        return list(self._read(address))
-
-    def _read(self, address: int) -> Iterator[Edge]:
+    def edges(self, address: int, borrowed: bool = True) -> Iterator[Edge]:
+        """Yield the references out of an object (with or without borrowed ones) as far as they can be read. Never raises."""
         try:
-            yield from self.referents.edges(address, borrowed=True)
+            yield from self.referents.edges(address, borrowed)
         except Unreadable:
             pass
 
@@ -93,7 +90,7 @@ class Heap:
             if len(self._edges) > 256:
                 self._edges.clear()
             found = self._edges[owner] = {}
-            for edge in self._read(owner):
+            for edge in self.edges(owner):
                 if edge.target in self._sought:
                     found.setdefault(edge.target, []).append(edge)
         return found.get(address, [])

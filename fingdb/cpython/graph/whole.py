@@ -26,7 +26,6 @@ class Graph:
 
     def __init__(self, heap: Heap) -> None:
         self._heap = heap
-        self.unreadable = 0
         self.nodes: "array[int]" = array("Q")
         #: Position -> where in `_targets` the object's references begin, and one more: where the last ones end.
         self._begins: "array[int]" = array("Q", (0,))
@@ -77,13 +76,7 @@ class Graph:
 
     def edges(self, address: int) -> List[Edge]:
         """Return the references of an object, borrowed ones left out, as far as they can be read. Never raises."""
-        found: List[Edge] = []
-        try:
-            for edge in self._heap.referents.edges(address):
-                found.append(edge)
-        except Unreadable:
-            pass
-        return found
+        return list(self._heap.edges(address, borrowed=False))
 
     def incoming(self, address: int) -> List[Tuple[int, Edge]]:
         """Return every owned reference to an object: (owner, reference)."""
@@ -121,7 +114,6 @@ class Graph:
 def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph:
     """Return the graph of all objects. Raises Interrupted."""
     graph = Graph(heap)
-    referents, target = heap.referents, heap.target
     waiting = array("Q", heap.addresses.numbers)
     known = set(waiting)
     fresh = [address for address in heap.immortals() if address not in known]
@@ -133,20 +125,17 @@ def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph
         address = waiting.pop()
         order.append(address)
         begins.append(len(targets))
-        try:
-            for edge in referents.edges(address):
-                to = edge.target
-                if to not in known and not _is_leaf(heap, to, leaves):
-                    known.add(to)
-                    waiting.append(to)
-                if edge.owned:
-                    targets.append(to)
-                    owners.append(address)
-        except Unreadable:
-            graph.unreadable += 1
+        for edge in heap.edges(address, borrowed=False):
+            to = edge.target
+            if to not in known and not _is_leaf(heap, to, leaves):
+                known.add(to)
+                waiting.append(to)
+            if edge.owned:
+                targets.append(to)
+                owners.append(address)
         if len(order) % _PATIENCE == 0:
             told(len(order))
-            target.debugger.check_interrupt()
+            heap.target.debugger.check_interrupt()
     del known, waiting
     graph._join(order, begins, targets, owners)
     return graph
