@@ -24,6 +24,9 @@ from .walk import FLAGS, header_size
 _ROW = 32
 _ROWS = 12_000
 _SMALLEST, _LARGEST = 1 << 12, 1 << 22
+#: Ways to find an address its place in a table: with each of them, nine heads and first objects share one in a hundred
+#: times or fewer.
+_FACTORS = (0x9E3779B97F4A7C1, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D, 0x369DEA0F31A53F85)
 #: With fewer starting points a plain walk is as fast.
 _FEWEST = 64
 #: The end of a piece whose cursor still runs, or that ran into what is no link.
@@ -109,21 +112,24 @@ def _sorted_once(addresses: Words) -> Words:
 class _Marks:
     """A table that tells in one look whether an address is a starting point (or a head).
 
-    A place of the table holds one address: starting points that share one with another are given up, and the table
-    is not ``usable`` when one that is ``needed`` would have to be.
+    A place of the table holds one address: starting points that share one with another are given up. No address that is
+    ``needed`` may be: places are computed in another way until none has to. The table is not ``usable`` when none helps.
     """
 
     def __init__(self, starts: Words, needed: Words) -> None:
         bits = max(12, (8 * len(starts)).bit_length())
         self._mask = (1 << bits) - 1
-        self._table = np.full(1 << bits, -1, dtype=np.int64)
-        self._table[self._place(starts)] = starts
-        self._table[self._place(needed)] = needed
-        self.usable = bool(self.hit(needed).all())
+        for self._factor in _FACTORS:
+            self._table = np.full(1 << bits, -1, dtype=np.int64)
+            self._table[self._place(starts)] = starts
+            self._table[self._place(needed)] = needed
+            self.usable = bool(self.hit(needed).all())
+            if self.usable:
+                return
 
     def _place(self, addresses: Words) -> Words:
         # Fibonacci hashing; arrays of numpy overflow silently.
-        place: Words = (addresses * 0x9E3779B97F4A7C1 >> 32) & self._mask
+        place: Words = (addresses * self._factor >> 32) & self._mask
         return place
 
     def hit(self, addresses: Words) -> Mask:
