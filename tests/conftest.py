@@ -53,9 +53,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell starts what it runs in the background with SIGINT ignored, and so it would be in all that we start.
+    # A shell starts what it runs in the background with SIGINT ignored, nohup with SIGHUP: and so it would be in all
+    # that we start.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _leave_an_orphaned_group()
     # Before the workers start: they inherit the variable.
     if shared.VARIABLE not in os.environ:
