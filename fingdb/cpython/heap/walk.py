@@ -17,6 +17,8 @@ FLAGS = 3
 MOST_OBJECTS = 200_000_000
 #: The user may press Control-C every so many objects.
 _PATIENCE = 1 << 16
+#: The first piece of a list without a head, which may be followed round and round before that is noticed.
+_FIRST_PIECE = 1 << 10
 
 
 @dataclass
@@ -94,12 +96,14 @@ class _Follower:
     def run(self) -> None:
         """Fill the walk. Raises Interrupted."""
         node, mark, steps, power = self._first, 0, 0, 1
+        length = _FIRST_PIECE if self._headless else _PATIENCE
         while True:
             known = len(self._walk.nodes)
             if known >= self._most:
                 self._walk.problem = f"the list is longer than {self._most} objects"
                 return
-            piece = self._piece(node, min(_PATIENCE, self._most - known))
+            piece = self._piece(node, min(length, self._most - known))
+            length = min(2 * length, _PATIENCE)
             ended = self._keep(piece, known, mark, node == mark)
             self._target.walked(self._walked + len(self._walk.nodes))
             self._target.debugger.check_interrupt()
