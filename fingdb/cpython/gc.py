@@ -12,7 +12,7 @@ from typing import Dict, List, Sequence
 from ..debugger.interface import Interrupted
 from ..model.report import GarbageCollector, Generation, TypeCount
 from . import generations
-from .heap.pages import UNKNOWN_LAYOUT, objects_by_page
+from .heap.pages import objects_by_page, unknown
 from .heap.walk import Walk, walk_list
 from .objects import name_of_type
 from .target import PythonTarget, Unreadable
@@ -60,7 +60,7 @@ def _count_pages(target: PythonTarget, interpreter: int, collector: GarbageColle
         count += len(objects.addresses)
         types.update(objects.types)
         collector.frozen += len(objects.frozen)
-    if UNKNOWN_LAYOUT in collector.problems:
+    if unknown(target) in collector.problems:
         return
     for generation in collector.generations:
         generation.objects = 0 if generation.index else count

@@ -11,7 +11,9 @@ from .target import PythonTarget
 #: Section of the cache that this file writes.
 SECTION = "statics"
 #: The variables that readers ask for.
-NAMES: Tuple[str, ...] = ("arenas", "maxarenas", "raw_allocated_blocks", "_Py_AllocatedBlocks", "obmalloc_state_main")
+NAMES: Tuple[str, ...] = (
+    "arenas", "maxarenas", "raw_allocated_blocks", "_Py_AllocatedBlocks", "obmalloc_state_main", "mi_arenas", "mi_arena_count",
+)  # fmt: skip
 
 
 def static_address(target: PythonTarget, name: str) -> Optional[int]:

@@ -141,8 +141,9 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "stop.stopped": "stoptheworld.world_stopped",
     "stop.countdown": "stoptheworld.thread_countdown",
     "stop.requester": "stoptheworld.requester",
-    "mimalloc.abandoned": "mimalloc.abandoned_pool.abandoned",
+    "mimalloc.abandoned": "mimalloc.abandoned_pool.abandoned",  # mimalloc 2.1
     "mimalloc.abandoned_visited": "mimalloc.abandoned_pool.abandoned_visited",
+    "mimalloc.subproc": "mimalloc.subproc",  # mimalloc 2.5
 }))
 ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {
     "gc.alloc_count": "gc.alloc_count",
@@ -150,17 +151,19 @@ ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {
 }))
 ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {"mimalloc.heaps": "mimalloc.heaps"}, scalar=False))
 
-# mimalloc: Include/internal/mimalloc/mimalloc/types.h. `keys` are there where lists of free blocks are encoded.
+# mimalloc: Include/internal/mimalloc/mimalloc/types.h. `keys` are there where lists of free blocks are encoded. 2.1 came with
+# 3.13, 2.5 with later releases of 3.14.
 ROWS.update(_rows(("mi_heap_t",), "mi_heap", {"delayed_free": "thread_delayed_free"}))
 ROWS.update(_rows(("mi_heap_t",), "mi_heap", {"queues": "pages", "keys": "keys"}, scalar=False))
 ROWS.update(_rows(("mi_page_queue_t",), "mi_queue", {"first": "first"}))
 ROWS.update(_rows(("mi_page_t",), "mi_page", {
     "slice_count": "slice_count",
     "slice_offset": "slice_offset",
-    "tag": "tag",
+    "tag": "tag heap_tag",
     "capacity": "capacity",
     "used": "used",
-    "block_size": "xblock_size",
+    "block_size": "xblock_size block_size",
+    "start": "page_start",  # 2.5; before that it follows from the size of the blocks
     "free": "free",
     "local_free": "local_free",
     "thread_free": "xthread_free",
@@ -172,9 +175,16 @@ ROWS.update(_rows(("mi_segment_t",), "mi_segment", {
     "size": "segment_size",
     "slice_count": "segment_slices",
     "slice_entries": "slice_entries",
-    "abandoned_next": "abandoned_next",
+    "abandoned_next": "abandoned_next abandoned_os_next",
+    "subproc": "subproc",
 }))
 ROWS.update(_rows(("mi_segment_t",), "mi_segment", {"slices": "slices"}, scalar=False))
+ROWS.update(_rows(("mi_subproc_t",), "mi_subproc", {"abandoned": "abandoned_os_list"}))
+ROWS.update(_rows(("mi_arena_t",), "mi_arena", {
+    "start": "start",
+    "block_count": "block_count",
+    "blocks_abandoned": "blocks_abandoned",
+}))
 
 ROWS.update(_rows(("PyThreadState",), "thread", {
     "next": "next",

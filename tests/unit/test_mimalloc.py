@@ -1,4 +1,8 @@
-"""Objects in mimalloc's pages, on a heap made by hand in the layout of a real 3.13t, whole and damaged."""
+"""Objects in mimalloc's pages, on a heap made by hand, whole and damaged.
+
+In the layout of a real 3.13t (mimalloc 2.1), and in that which the headers of Debian's 3.14.10 (mimalloc 2.5), compiled
+with Py_GIL_DISABLED, give: there was no such build to read it from. Arenas are as in its build with a GIL.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,12 @@ from typing import List, Tuple
 
 import pytest
 
+from fingdb.cpython import statics
 from fingdb.cpython.gc import read_gc
 from fingdb.cpython.heap import gc_objects, used_blocks
+from fingdb.cpython.heap.abandoned import abandoned_segments
 from fingdb.cpython.heap.mimalloc import Mimalloc
+from fingdb.cpython.heap.pages import UNKNOWN_ALLOCATOR
 from fingdb.cpython.heap.verify import verify_lists
 from tests.unit.fake_heap import FakeCPython
 
@@ -24,10 +31,12 @@ BLOCK, CAPACITY = 64, 40
 class FreeThreaded(FakeCPython):
     """One thread whose heap for objects of the collector has one page of ``CAPACITY`` blocks."""
 
-    def __init__(self) -> None:
-        super().__init__("3.13t")
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
         self.debugger.map(SEGMENT, bytes(SIZE))
         self.thread = self.alloc(20000)
+        self.subprocess = self.alloc(256)
+        self.arena_table, self.arena_count = self.alloc(256), self.alloc(8)
         self.put("interp.threads.head", self.interpreter, self.thread)
         self.put("thread.mimalloc.initialized", self.thread, 1)
         self.put("mi_segment.size", SEGMENT, 512 * SLICE)
@@ -41,8 +50,15 @@ class FreeThreaded(FakeCPython):
             self.put("object.type", kind, meta)
             self.put("type.basicsize", kind, 40)
         self.heap = self.heap_of(GC)
+        bias = self.target.module.bias
+        self.target.statics = {
+            **dict.fromkeys(statics.NAMES, 0), "mi_arenas": self.arena_table - bias, "mi_arena_count": self.arena_count - bias,
+        }  # fmt: skip
         self.page = self.make_page(1, GC, BLOCK, CAPACITY)
         self.queue(self.heap, 5, self.page)
+
+    def gc_heads(self) -> List[int]:
+        return []  # its collector has no lists
 
     def header(self, index: int) -> int:
         """Return the address of the header of a page that begins with a slice."""
@@ -69,6 +85,7 @@ class FreeThreaded(FakeCPython):
         page = self.header(index)
         for name, value in (("block_size", block), ("capacity", capacity), ("used", capacity), ("tag", tag)):
             self.put(f"mi_page.{name}", page, value)
+        self.put("mi_page.start", page, self.start(index, block))
         for number in range(capacity):
             at = self.start(index, block) + number * block + before
             self.put("object.type", at, self.kind)
@@ -93,10 +110,10 @@ class FreeThreaded(FakeCPython):
         return sorted(objects.addresses), objects.problems
 
 
-@pytest.fixture()
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FreeThreaded:
+@pytest.fixture(params=["3.13t", "3.14t"])
+def fake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FreeThreaded:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return FreeThreaded()
+    return FreeThreaded(request.param)
 
 
 def numbers_but(*gone: int) -> List[int]:
@@ -145,9 +162,85 @@ def test_objects_with_a_header_and_debug_hooks(fake: FreeThreaded) -> None:
     assert addresses == [fake.start(2, 128) + number * 128 + 32 for number in range(10)]
 
 
+def left(fake: FreeThreaded, segment: int) -> None:
+    """Put a segment on the list of those that ended threads left."""
+    if not fake.put("interp.mimalloc.abandoned", fake.interpreter, segment | 5):  # with a count in the low bits
+        fake.put("interp.mimalloc.subproc", fake.interpreter, fake.subprocess)
+        fake.put("mi_subproc.abandoned", fake.subprocess, segment)
+
+
+class Arenas:
+    """Two arenas in mimalloc 2.5's table, the first unused, the second of 100 blocks, the segment being the 70th."""
+
+    def __init__(self, fake: FreeThreaded) -> None:
+        if not fake.layout.has("interp.mimalloc.subproc"):
+            pytest.skip("mimalloc 2.1 keeps what ended threads left in lists only")
+        self.fake = fake
+        self.arena, self.map = fake.alloc(256), fake.alloc(256)
+        fake.word(fake.arena_count, 2)
+        fake.word(fake.arena_table + 8, self.arena)
+        self.start = 0x200000000
+        fake.put("mi_arena.start", self.arena, self.start)
+        fake.put("mi_arena.block_count", self.arena, 100)
+        fake.put("mi_arena.blocks_abandoned", self.arena, self.map)
+        fake.put("interp.mimalloc.subproc", fake.interpreter, fake.subprocess)
+
+    def segment(self, number: int, subprocess: int) -> int:
+        """Make the header of a segment at a block of the arena, and mark it."""
+        at = self.start + number * SEGMENT
+        self.fake.debugger.map(at, bytes(1024))
+        self.fake.put("mi_segment.subproc", at, subprocess)
+        self.fake.word(self.map + number // 64 * 8, 1 << number % 64)
+        return at
+
+    def found(self) -> Tuple[List[int], List[str]]:
+        problems: List[str] = []
+        return abandoned_segments(self.fake.target, self.fake.interpreter, SEGMENT, problems), problems
+
+
+def test_segments_that_are_marked_in_an_arena(fake: FreeThreaded) -> None:
+    arenas = Arenas(fake)
+    mine, _other = arenas.segment(70, fake.subprocess), arenas.segment(3, fake.subprocess + 8)
+    assert arenas.found() == ([mine], [])
+    fake.put("mi_arena.block_count", arenas.arena, 70)  # the mark is behind the end
+    assert arenas.found() == ([], [])
+    fake.put("mi_arena.blocks_abandoned", arenas.arena, 0)
+    assert arenas.found() == ([], [])
+
+
+@pytest.mark.parametrize("name, value", [("start", 0x123000), ("block_count", 0), ("block_count", 1 << 60)])
+def test_a_damaged_arena(fake: FreeThreaded, name: str, value: int) -> None:
+    arenas = Arenas(fake)
+    fake.put(f"mi_arena.{name}", arenas.arena, value)
+    found, problems = arenas.found()
+    assert found == [] and len(problems) == 1 and "is damaged" in problems[0]
+
+
+def test_a_count_of_arenas_that_cannot_be(fake: FreeThreaded) -> None:
+    arenas = Arenas(fake)
+    fake.word(fake.arena_count, 1 << 40)
+    found, problems = arenas.found()
+    assert found == [] and len(problems) == 1 and "there cannot be" in problems[0]
+
+
+def test_arenas_that_symbols_do_not_tell(fake: FreeThreaded) -> None:
+    arenas = Arenas(fake)
+    fake.target.statics = dict.fromkeys(statics.NAMES, 0)
+    fake.put("mi_subproc.abandoned", fake.subprocess, SEGMENT)
+    found, problems = arenas.found()
+    assert found == [SEGMENT] and len(problems) == 1 and "do not tell where mimalloc's arenas are" in problems[0]
+
+
+def test_an_allocator_that_is_not_known(fake: FreeThreaded) -> None:
+    fake.layout.fields["mi_page.block_size"] = fake.target.layout.fields["mi_page.block_size"] = None
+    assert fake.found() == ([], [UNKNOWN_ALLOCATOR])
+    assert used_blocks(fake.target).problems == [UNKNOWN_ALLOCATOR]
+    assert UNKNOWN_ALLOCATOR in read_gc(fake.target, fake.interpreter).problems
+
+
 def test_what_ended_threads_left(fake: FreeThreaded) -> None:
     fake.put("interp.threads.head", fake.interpreter, 0)
-    fake.put("interp.mimalloc.abandoned", fake.interpreter, SEGMENT | 5)  # with a count in the low bits
+    left(fake, SEGMENT)
     assert fake.found() == ([fake.block(number) for number in range(CAPACITY)], [])
     fake.put("mi_page.tag", fake.page, 1)  # memory of another kind
     assert fake.found() == ([], [])
@@ -162,7 +255,7 @@ def test_pages_in_a_circle(fake: FreeThreaded) -> None:
 
 
 def test_segments_in_a_circle(fake: FreeThreaded) -> None:
-    fake.put("interp.mimalloc.abandoned", fake.interpreter, SEGMENT)
+    left(fake, SEGMENT)
     fake.put("mi_segment.abandoned_next", SEGMENT, SEGMENT)
     _addresses, problems = fake.found()
     assert any("run in a circle" in problem for problem in problems)

@@ -14,10 +14,10 @@ from ..target import Corrupt, PythonTarget, Unreadable
 
 #: MI_SEGMENT_SLICE_SIZE, of 64-bit builds: a macro, which debug information does not tell.
 _SLICE = 1 << 16
-#: Blocks of at most so many bytes begin three blocks, or one block, behind the start of their page:
-#: _mi_segment_page_start_from_slice().
+#: Blocks of at most so many bytes begin three blocks, or one block, behind the start of their page where that does not
+#: say it itself (up to mimalloc 2.1): _mi_segment_page_start_from_slice().
 _THREE_BEHIND, _ONE_BEHIND = 64, 512
-#: MI_HUGE_BLOCK_SIZE: larger blocks have a page, and a segment, of their own.
+#: MI_HUGE_BLOCK_SIZE of mimalloc 2.1: what pages of larger blocks say instead of their size.
 _HUGE = 2 << 30
 #: More pages, or segments, than this are not believed (16 Mi pages of 64 KiB are a terabyte).
 _MOST_PAGES = 1 << 24
@@ -79,7 +79,7 @@ class Mimalloc:
         self._word = target.memory.pointer_size
         self._slices, self._header, self._most_slices = slices.offset, slices.stride, slices.count
         #: One entry more than a segment has slices.
-        self._segment = (slices.count - 1) * _SLICE
+        self.segment_size = (slices.count - 1) * _SLICE
         self._queues = layout.field("mi_heap.queues")
         keys = layout.field("mi_page.keys")
         self._page_keys = None if keys is None else keys.offset
@@ -107,25 +107,19 @@ class Mimalloc:
             except Unreadable as error:
                 problems.append(f"a queue of pages of the heap at {heap:#x} is broken: {error}")
 
-    def abandoned_pages(self, first: int, tag: int, problems: List[str]) -> Iterator[Page]:
-        """Yield the pages of kind ``tag`` in a list of segments whose thread is gone. Never raises.
+    def abandoned_pages(self, segments: Sequence[int], tag: int, problems: List[str]) -> Iterator[Page]:
+        """Yield the pages of kind ``tag`` in segments whose thread is gone (`abandoned_segments`). Never raises.
 
-        Mirrors _mi_abandoned_pool_visit_blocks(). The low bits of the list's head count its changes.
+        Mirrors mi_segment_visit_pages() under _mi_abandoned_pool_visit_blocks() (mi_abandoned_visit_blocks() from 2.5 on).
         """
-        at = first & ~(self._segment - 1)
-        seen: Set[int] = set()
-        try:
-            while at:
-                if at in seen or len(seen) >= _MOST_PAGES:
-                    raise Corrupt(f"they run in a circle at {at:#x}")
-                seen.add(at)
-                yield from self._segment_pages(at, tag)
-                at = self._target.number("mi_segment.abandoned_next", at)
-        except Unreadable as error:
-            problems.append(f"the list of memory that ended threads left is broken: {error}")
+        for segment in segments:
+            try:
+                yield from self._segment_pages(segment, tag)
+            except Unreadable as error:
+                problems.append(f"memory that an ended thread left cannot be read: {error}")
 
     def _segment_pages(self, segment: int, tag: int) -> Iterator[Page]:
-        """Yield the pages of one segment: mi_segment_visit_pages(). Raises Unreadable."""
+        """Yield the pages of one segment. Raises Unreadable."""
         target = self._target
         entries = target.number("mi_segment.slice_entries", segment)
         if not 0 < entries <= self._most_slices:
@@ -146,17 +140,22 @@ class Mimalloc:
     def page(self, address: int) -> Page:
         """Return the page whose header lies at ``address``. Raises Unreadable."""
         target = self._target
-        segment = address & ~(self._segment - 1)
+        segment = address & ~(self.segment_size - 1)
         index, rest = divmod(address - segment - self._slices, self._header)
         if rest or not 0 < index < self._most_slices:
             raise Corrupt(f"{address:#x} is no page")
         size = block = target.number("mi_page.block_size", address)
         slices = target.number("mi_page.slice_count", address)
-        if size >= _HUGE:
-            size = slices * _SLICE
-        behind = 3 * block if block <= _THREE_BEHIND else block if block <= _ONE_BEHIND else 0
+        start = target.value("mi_page.start", address)
+        if start is None:
+            if size >= _HUGE:
+                size = slices * _SLICE
+            behind = 3 * block if block <= _THREE_BEHIND else block if block <= _ONE_BEHIND else 0
+        else:
+            behind = start - segment - index * _SLICE
         capacity, used = target.number("mi_page.capacity", address), target.number("mi_page.used", address)
-        if size < self._word or size % self._word or behind + capacity * size > slices * _SLICE or used > capacity:
+        fits = 0 <= behind and behind + capacity * size <= slices * _SLICE
+        if size < self._word or size % self._word or not fits or used > capacity:
             raise Corrupt(f"the page at {address:#x} is damaged")
         return Page(address, segment + index * _SLICE + behind, size, capacity, used)
 
@@ -166,9 +165,9 @@ class Mimalloc:
         Mirrors _mi_ptr_page(): segments begin at multiples of their size, whoever owns them.
         """
         target = self._target
-        if not self.known or address < self._segment:
+        if not self.known or address < self.segment_size:
             return None
-        segment = address & ~(self._segment - 1)
+        segment = address & ~(self.segment_size - 1)
         try:
             slices = target.number("mi_segment.slice_count", segment)
             entries = target.number("mi_segment.slice_entries", segment)

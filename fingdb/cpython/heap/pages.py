@@ -16,6 +16,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from ...debugger.interface import Interrupted
 from ..target import PythonTarget, Unreadable
 from ..thread_list import thread_addresses
+from .abandoned import abandoned_segments
 from .mimalloc import Mimalloc, Page
 from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects
 
@@ -37,6 +38,7 @@ _IMMORTAL = b"\xff\xff\xff\xff"
 _MOST_PROBLEMS = 5
 
 UNKNOWN_LAYOUT = "without debug information a free-threaded build does not tell where its objects are"
+UNKNOWN_ALLOCATOR = "this free-threaded build keeps its objects in a way that is not known: they cannot be found"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class PageObjects:
     frozen_types: Sequence[int]
 
 
+def unknown(target: PythonTarget) -> str:
+    """Return why no objects are found where the layout does not tell where they are."""
+    return UNKNOWN_ALLOCATOR if target.layout.source == "dwarf" else UNKNOWN_LAYOUT
+
+
 def objects_by_page(target: PythonTarget, interpreter: int, problems: List[str]) -> Iterator[PageObjects]:
     """Yield the objects of an interpreter's collector, page by page. Raises Interrupted, and nothing else.
 
@@ -58,7 +65,7 @@ def objects_by_page(target: PythonTarget, interpreter: int, problems: List[str])
     told = _Problems(problems)
     pages = _Pages(target, interpreter, told)
     if not pages.known:
-        problems.append(UNKNOWN_LAYOUT)
+        problems.append(unknown(target))
         return
     count = shown = 0
     for kind, page, delayed in pages.of_kinds(list(_GC_KINDS)):
@@ -121,7 +128,7 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
         told = _Problems(problems)
         pages = _Pages(target, interpreter, told)
         if not pages.known:
-            problems.append(UNKNOWN_LAYOUT)
+            problems.append(unknown(target))
             break
         hooks = pages.debug_words
         try:
@@ -185,18 +192,13 @@ class _Pages:
         """Yield (kind, page, blocks of its heap that wait to be freed) of heaps and of what ended threads left."""
         for thread in thread_addresses(self._target, self._interpreter):
             yield from self._of_thread(thread, kinds)
-        for name in ("interp.mimalloc.abandoned", "interp.mimalloc.abandoned_visited"):
-            problems: List[str] = []
-            try:
-                first = self._target.value(name, self._interpreter) or 0
-            except Unreadable as error:
-                self._problems.add(f"the memory that ended threads left cannot be found: {error}")
-                continue
-            for kind in kinds:
-                for page in self._mimalloc.abandoned_pages(first, kind, problems):
-                    yield kind, page, ()
-            for problem in dict.fromkeys(problems):
-                self._problems.add(problem)
+        problems: List[str] = []
+        segments = abandoned_segments(self._target, self._interpreter, self._mimalloc.segment_size, problems)
+        for kind in kinds:
+            for page in self._mimalloc.abandoned_pages(segments, kind, problems):
+                yield kind, page, ()
+        for problem in dict.fromkeys(problems):
+            self._problems.add(problem)
 
     def _of_thread(self, thread: int, kinds: Sequence[int]) -> Iterator[Tuple[int, Page, Sequence[int]]]:
         assert self._heaps is not None
@@ -279,4 +281,4 @@ class _Pages:
         return tuple(free.indices)
 
 
-__all__ = ["UNKNOWN_LAYOUT", "PageObjects", "objects_by_page", "paged_blocks", "paged_objects", "untracked_immortals"]
+__all__ = ["PageObjects", "objects_by_page", "paged_blocks", "paged_objects", "unknown", "untracked_immortals"]
