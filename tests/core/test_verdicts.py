@@ -178,7 +178,7 @@ EXPECTED: Dict[str, Expected] = {
     "buffered-io-daemon": Expected(
         "buffered-io-deadlock", "daemon-threads",
         {"3.8": "call_py_exitfuncs", "3.13": "_PyThreadState_DeleteList", "": "_PyThreadState_DeleteExcept"},
-        {"t": "_enter_buffered_busy", "": "log"}, {"t": "libpython", "": "main.py"},
+        "log", "main.py",
     ),
     "buffered-io-atexit": Expected("buffered-io-deadlock", "atexit", _PENDING, "produce", "main.py"),
     "join-event": Expected(
