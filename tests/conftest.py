@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
         if python is None:
             continue
         if python.free_threaded and not config.getoption("--pythons") and item.path.name not in WITHOUT_GIL:
-            item.add_marker(pytest.mark.skip(reason="free-threaded: --pythons 3.13t or --everything runs it there"))
+            item.add_marker(pytest.mark.skip(reason=f"free-threaded: --pythons {python.label} or --everything runs it there"))
         for mark, labels in (("heavy", {newest}), ("wide", wide)):
             if item.get_closest_marker(mark) and python.label not in labels:
                 on = ", ".join(sorted(labels))

@@ -60,14 +60,15 @@ def test_what_is_no_python_is_left_out(tmp_path: Path) -> None:
     assert probe(str(directory)) is None
 
 
-def test_built_interpreters_are_found_by_their_stamp(tmp_path: Path) -> None:
-    made = tmp_path / "3.13t" / "bin"
+@pytest.mark.parametrize("name", ["3.13t", "3.14t", "3.14td"])
+def test_built_interpreters_are_found_by_their_stamp(tmp_path: Path, name: str) -> None:
+    made = tmp_path / name / "bin"
     made.mkdir(parents=True)
-    shutil.copy(os.path.realpath(sys.executable), made / "python3.13t")
+    shutil.copy(os.path.realpath(sys.executable), made / f"python{name}")
     variables = {"PATH": "", "HOME": str(tmp_path), "FINGDB_PYTHONS": str(tmp_path)}
-    assert str(made / "python3.13t") not in [python.path for python in find_interpreters(variables)]
-    (tmp_path / "3.13t" / ".ready").touch()
-    found = [python for python in find_interpreters(variables) if python.path == str(made / "python3.13t")]
+    assert str(made / f"python{name}") not in [python.path for python in find_interpreters(variables)]
+    (tmp_path / name / ".ready").touch()
+    found = [python for python in find_interpreters(variables) if python.path == str(made / f"python{name}")]
     assert [python.label.split("-")[1] for python in found] == ["built"]
 
 
