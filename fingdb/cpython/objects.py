@@ -18,6 +18,12 @@ TYPE = 1 << 31
 _IMMORTAL_LOCAL = 0xFFFFFFFF
 #: _PyGC_BITS_DEFERRED of ``ob_gc_bits``: Include/internal/pycore_gc.h.
 _DEFERRED = 64
+#: What is added to the count of an object whose references are counted late: 1 in 3.13, _Py_REF_DEFERRED of
+#: Include/internal/pycore_object.h (PY_SSIZE_T_MAX / 8) from 3.14 on. No other count comes near that.
+_ADDED = ((1 << 63) - 1) // 8
+#: Nobody holds so many references to an object. Static objects begin with 999999999 in 3.11, immortal ones have marks of
+#: their own; what is far larger is an address that overwrote the count.
+_MOST_HELD = 1 << 40
 _CODECS = {1: ("latin-1", 1), 2: ("utf-16", 2), 4: ("utf-32", 4)}
 #: Longer strings, and numbers of more digits, are cut off or refused.
 LONGEST_STRING = 4096
@@ -124,12 +130,23 @@ def refcount(target: PythonTarget, address: int) -> int:
 def held_references(target: PythonTarget, address: int) -> int:
     """Return how many references to an object somebody holds, by its own count. Raises MemoryFault.
 
-    That is `refcount`, but for objects of free-threaded builds whose references are counted late: these have one
-    more that nobody holds (_PyObject_SetDeferredRefcount in Objects/object.c).
+    That is `refcount`, but for objects of free-threaded builds whose references are counted late: what these have
+    more nobody holds (_PyObject_SetDeferredRefcount in Objects/object.c). Frames hold some that are not counted.
     """
     deferred = bool((target.value("object.gc_bits", address) or 0) & _DEFERRED)
     count = refcount(target, address)
-    return count - 1 if deferred and count != _IMMORTAL_LOCAL else count
+    if not deferred or count == _IMMORTAL_LOCAL:
+        return count
+    return count - (_ADDED if _has_added(count) else 1)
+
+
+def is_likely_count(count: int) -> bool:
+    """Tell whether a number can be the count of an object that lives."""
+    return 0 < count < _MOST_HELD or _has_added(count)
+
+
+def _has_added(count: int) -> bool:
+    return abs(count - _ADDED) < _MOST_HELD
 
 
 # -- strings --------------------------------------------------------------------------------------

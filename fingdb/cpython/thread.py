@@ -15,7 +15,10 @@ from .thread_list import thread_addresses
 from .threading_names import ThreadInfo, thread_infos
 
 #: `state` of a thread state from 3.13 on: Include/internal/pycore_pystate.h.
-_STATES = {0: "detached", 1: "attached", 2: "suspended", 3: "shutting down"}
+#: The last two are new in 3.15: a suspended thread that wants to attach says so.
+_STATES = {
+    0: "detached", 1: "attached", 2: "suspended", 3: "shutting down", 4: "suspended, waiting", 5: "detached, waiting",
+}  # fmt: skip
 #: Bits of `_status` (3.12 on) that say more, the last stage first.
 _STAGES = ("finalized", "cleared", "finalizing", "unbound")
 

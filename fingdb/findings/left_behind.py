@@ -69,7 +69,7 @@ class _Reader:
                     kind = objects.type_of(self._target, block + head)
                 except Unreadable:
                     return None
-                if 0 < count < 1 << 40:
+                if objects.is_likely_count(count):
                     known = self._type(kind)
                     if known is not None and known[1] == collected:
                         return known[0]

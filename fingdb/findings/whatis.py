@@ -22,9 +22,6 @@ NULL, UNMAPPED, OBJECT, FREED, GONE_TYPE, TYPE, CODE, DATA, STACK, MEMORY, THREA
     "thread-state", "interpreter", "module-state",
 )  # fmt: skip
 _NEAR_NULL = 1 << 16
-#: A count of references beyond this is not believed, nor one below 0. Static objects begin with 999999999 in
-#: 3.11, immortal ones have marks of their own; what is far larger is an address that overwrote the count.
-MOST_REFERENCES = 1 << 40
 #: Immortal objects (3.12 on) have this bit of their count set, and nothing but flags in the upper half.
 _IMMORTAL = 1 << 31
 #: Where an object may begin in its block: with the collector's head and what is before it.
@@ -217,7 +214,7 @@ class Lookup:
         assert python is not None
         block = block_at(python, kind)
         filled = fill_byte(python.memory.read_some(kind, 16)[:16])
-        if 0 < count < MOST_REFERENCES and ((block is not None and block.state == "freed") or filled == DEAD):
+        if objects.is_likely_count(count) and ((block is not None and block.state == "freed") or filled == DEAD):
             return WhatIs(
                 address, GONE_TYPE, f"an object whose type (at {kind:#x}) is gone, {_count_words(count)}", None, count
             )
@@ -315,7 +312,7 @@ def is_immortal(count: int) -> bool:
 
 def impossible(count: int) -> bool:
     """Tell whether a reference count cannot be: negative, none at all, or larger than memory allows."""
-    return count <= 0 or (count >= MOST_REFERENCES and not is_immortal(count))
+    return not objects.is_likely_count(count) and not is_immortal(count)
 
 
 def _count_words(count: int) -> str:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ...debugger.interface import INTERRUPTS
+from ..objects import is_likely_count
 from ..target import PythonTarget
 from .pymalloc import used_blocks
 from .records import NO_OBJECT, Blocks
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
 from .typetest import TypeTest
 
-#: Counts beyond this are no counts (an immortal object's has 32 bits).
-_MOST_REFERENCES = 1 << 40
 #: Above these a count may be a pointer.
 _LIKELY_REFERENCES = 1 << 16
 #: The bit that makes a count of 32 bits negative.
@@ -143,7 +142,7 @@ class _Sorter:
             if skip + 16 > room or place + self._type >= len(words):
                 break
             count = self._count(words, place)
-            if not 0 < count < _MOST_REFERENCES:
+            if not is_likely_count(count):
                 continue
             type_ = words[place + self._type]
             flags = self._types.flags(type_)
