@@ -68,6 +68,8 @@ def run_gdb(
     """
     command = [os.environ.get("FINGDB_TEST_GDB", "gdb"), "-nx", "-q", "-batch", *options]
     command += ["-iex", "set debuginfod enabled off", "-iex", "set auto-load python-scripts off"]
+    # gdb reads the index of a file's debug information once per run of the tests, not at each of some thousand starts.
+    command += ["-iex", "set index-cache enabled on"]
     if init:
         command += ["-x", str(INIT)]
     for line in commands:
