@@ -178,7 +178,7 @@ def arenas(target: PythonTarget, problems: List[str]) -> List[Arena]:
         elif end > address:
             problems.append(f"the first pool of the arena at {address:#x} is damaged")
     if not found and not problems:
-        problems.append("pymalloc has no arena: the program allocates in another way (PYTHONMALLOC=malloc)")
+        problems.append("pymalloc has no arena: the program allocates in another way (PYTHONMALLOC=malloc or mimalloc)")
     return found
 
 
