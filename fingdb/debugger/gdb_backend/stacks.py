@@ -65,7 +65,7 @@ class Stacks(Postponed):
         pc = frame.pc()
         sp = 0
         try:
-            sp = int(frame.read_register("sp")) & (1 << 64) - 1
+            sp = int(_with_a_place(frame).read_register("sp")) & (1 << 64) - 1
         except (gdb.error, ValueError):
             pass
         inlined = frame.type() == gdb.INLINE_FRAME
@@ -106,6 +106,17 @@ class Stacks(Postponed):
                 return int(value) & (1 << 64) - 1
             except (gdb.error, ValueError, TypeError, gdb.MemoryError):
                 return None
+
+
+def _with_a_place(frame: gdb.Frame) -> gdb.Frame:
+    """Return the frame, or for one that gdb made up for a function that jumped the next that is on the stack.
+
+    gdb 13 gives such a frame that stack pointer by itself, 18 that of the frame before.
+    """
+    placed: Optional[gdb.Frame] = frame
+    while placed is not None and placed.type() == gdb.TAILCALL_FRAME:
+        placed = placed.older()
+    return placed or frame
 
 
 def _function_at(pc: int) -> Optional[gdb.Symbol]:
