@@ -57,32 +57,33 @@ privately() {
 }
 
 # enter_userland DIR WORDS: run a command in a userland, as its root and in $userland_checkout, which is our checkout
-# with a .venv of its own; /dev, /tmp and the CPythons that scripts/build-free-threaded made are ours too. Status 2 when
-# the userland cannot be entered.
+# with a .venv of its own; /dev, /tmp and the CPythons of pyenv and of scripts/build-free-threaded are ours too. Status 2
+# when the userland cannot be entered.
 enter_userland() {
     directory=$1
     shift
     # This sh stays: it is process 1 of the namespace, which takes care of orphans.
     # shellcheck disable=SC2016  # for the inner shells
     privately sh -c '
-        directory=$1 checkout=$2 place=$3 tmp=$4 venv=$5 built=$6
-        shift 6
+        directory=$1 checkout=$2 place=$3 tmp=$4 venv=$5 built=$6 pyenv=$7
+        shift 7
         mkdir -p "$directory$place" "$directory$venv" "$checkout/.venv" &&
             mount -t proc proc "$directory/proc" &&
             mount --rbind /dev "$directory/dev" &&
             mount --bind "$tmp" "$directory/tmp" &&
             mount --bind "$checkout" "$directory$place" &&
             mount --bind "$directory$venv" "$directory$place/.venv" || exit 2
-        # Where they are looked for in there is where they lie for root outside, and their libraries are found by path.
-        for python in "$built"/3.*t "$built"/3.*td; do
+        # At the same place as outside: their libraries are found by path.
+        for python in "$built"/3.*t "$built"/3.*td "$pyenv"/versions/*; do
             [ ! -d "$python" ] || { mkdir -p "$directory$python" && mount --bind "$python" "$directory$python"; } || exit 2
         done
         touch "$directory$venv/.ready-run" "$directory$venv/.ready-dev"
         cat /etc/resolv.conf >"$directory/etc/resolv.conf" 2>/dev/null
-        chroot "$directory" /usr/bin/env -u TMPDIR -u XDG_CACHE_HOME -u PYENV_ROOT -u FINGDB_GDB -u FINGDB_TEST_GDB \
-            FINGDB_PYTHONS="$built" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        chroot "$directory" /usr/bin/env -u TMPDIR -u XDG_CACHE_HOME -u FINGDB_GDB -u FINGDB_TEST_GDB \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root FINGDB_PYTHONS="$built" PYENV_ROOT="$pyenv" \
             LC_ALL=C.UTF-8 /bin/sh -c "cd -- \"\$0\" && exec \"\$@\"" "$place" "$@"
-        exit $?' sh "$directory" "$root" "$userland_checkout" "${TMPDIR:-/tmp}" "$userland_venv" "$newer_base" "$@"
+        exit $?' sh "$directory" "$root" "$userland_checkout" "${TMPDIR:-/tmp}" "$userland_venv" "$newer_base" \
+        "${PYENV_ROOT:-$HOME/.pyenv}" "$@"
 }
 
 # make_userland: make $userland unless it is there, and bring it up to date with the list of packages. What was begun
