@@ -78,14 +78,21 @@ class Types(Postponed):
         return None if found is None else _path_at(found, offset)
 
     def pointed_structs(self, function: int) -> List[str]:
-        """Return the names of the structures to which arguments and variables of a function point."""
+        """Return the names of the structures to which arguments and variables of a function point.
+
+        Not those of what was inlined into it, even where its first instruction belongs to that.
+        """
         self.need_symbols()
         try:
             block = gdb.block_for_pc(function)
         except (gdb.error, RuntimeError):
             return []
         found: Dict[str, None] = {}
+        inlined = False
         while block is not None and block.superblock is not None and not block.is_global and not block.is_static:
+            if inlined:
+                found.clear()
+            inlined = block.function is not None  # if there is another function around it
             for symbol in block:
                 if (symbol.is_argument or symbol.is_variable) and symbol.type is not None:
                     type_ = symbol.type.strip_typedefs()
