@@ -108,7 +108,8 @@ class Instruction(NamedTuple):  # made by the thousand
     length: int
     text: str
     #: ``call``, ``jump`` (always taken), ``branch`` (conditional), ``return``, ``padding``
-    #: (fills up space; does nothing) or ``other``.
+    #: (fills up space; does nothing), ``spill`` (puts a register away in the stack frame, or takes it from
+    #: there) or ``other``.
     flow: str = "other"
     target: Optional[int] = None
     #: Name of the function behind a procedure linkage stub that is called.

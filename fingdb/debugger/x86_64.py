@@ -93,6 +93,8 @@ def _instruction(code: bytes, begin: int, address: int) -> Optional[Instruction]
         kind = code[at] >> 3 & 7
         if op == 0x8F and kind:
             return None
+        if op in (0x89, 0x8B) and _is_in_frame(code, at):
+            flow = "spill"
         at = _behind_modrm(code, at)
         if op == 0xF6 and kind < 2:
             immediate = 1
@@ -114,7 +116,7 @@ def _instruction(code: bytes, begin: int, address: int) -> Optional[Instruction]
         flow = "branch"
     length = at + immediate - begin
     target = None
-    if flow != "other" and op not in (0xFF, 0x90, 0xCC, 0xC3, 0xC2, 0xF4):
+    if flow not in ("other", "spill") and op not in (0xFF, 0x90, 0xCC, 0xC3, 0xC2, 0xF4):
         relative = int.from_bytes(code[at : at + immediate], "little", signed=True)
         target = (address + length + relative) & (1 << 64) - 1
     return Instruction(address, length, "", flow, target)
@@ -154,6 +156,11 @@ def _vector(code: bytes, begin: int, at: int, address: int, lead: int) -> Option
         return Instruction(address, at - begin, "")
     end = _behind_modrm(code, at) + (1 if table == 3 or table == 1 and op in _0F_IMM8 else 0)
     return Instruction(address, end - begin, "")
+
+
+def _is_in_frame(code: bytes, at: int) -> bool:
+    """Tell whether the ModRM byte at ``at`` means memory at the stack pointer and a distance."""
+    return code[at] >> 6 != 3 and code[at] & 7 == 4 and code[at + 1] & 0x3F == 0x24
 
 
 def _behind_modrm(code: bytes, at: int) -> int:

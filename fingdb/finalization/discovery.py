@@ -235,6 +235,9 @@ class _BodyReader:
         self._step_calls: List[Tuple[int, FrozenSet[int]]] = []
         #: Addresses of plain jumps and returns. The debug information gives some to a step beside them.
         self._leaving: Set[int] = set()
+        #: Address -> length of these, and of registers put away in the stack frame and taken back. The compiler does that on
+        #: ways between two parts of the function, without a line of its own: it gets that of a step whose code is next to it.
+        self._between: Dict[int, int] = {}
 
     def see(
         self, order: int, instruction: Instruction, chain: Tuple[InlinedBlock, ...], callee: Optional[ElfSymbol]
@@ -243,6 +246,8 @@ class _BodyReader:
         start = instruction.address - self._bias
         if instruction.flow in ("jump", "return"):
             self._leaving.add(start)
+        if instruction.flow in ("jump", "return", "spill"):
+            self._between[start] = instruction.length
         site = (start, start + instruction.length)
         siblings = self.steps
         around = []
@@ -319,10 +324,20 @@ class _BodyReader:
             main = step.first_call if step.first_call is not None else longest
             before = [order for order, around in self._step_calls if order < main and id(step) not in around]
             earliest = max(before, default=-1)
-            runs = [run for run in step.runs if run[0] > earliest and run[1] not in self._leaving] or step.runs
+            runs = [run for run in step.runs if run[0] > earliest and not self._is_beside(run)] or step.runs
             step.order, step.address = runs[0][0], runs[0][1]
             step.also = [address for _, address, _ in runs[1:] if self._is_entered(step, address)]
         siblings.sort(key=lambda step: step.order)
+
+    def _is_beside(self, run: Tuple[int, int, int]) -> bool:
+        """Tell whether a run is code that the debug information gave to the step next to it."""
+        _, address, length = run
+        if address in self._leaving:
+            return True
+        end = address + length
+        while address < end and address in self._between:
+            address += self._between[address]
+        return address >= end
 
     def _own_places(self, step: _Found) -> List[Tuple[int, int]]:
         """Return the sites of a step without what was pulled forward and what the debug information gave to it."""

@@ -17,7 +17,7 @@ from ..model.plan import SOURCES, Plan, PlanStep
 
 SECTION = "plan"
 #: Raise it when discovery, the catalogue's phases or the form of what is kept change.
-FORMAT = 11
+FORMAT = 12
 
 
 def load(module: Module) -> Optional[Plan]:

@@ -16,6 +16,11 @@ _STUB = re.compile(r"<([^<>@]+)@plt(?:\.\w+)?>")
 _STUB_SYMBOL = re.compile(r"^([^<>@\s]+)@plt")
 #: How a stub of the procedure linkage table begins: a jump through memory, perhaps behind `endbr64`.
 _STUB_CODE = re.compile(rb"(?:\xf3\x0f\x1e\xfa)?\xf2?\xff\x25")
+#: A register that is put away in the stack frame or taken from there, in both ways to write it.
+_SPILL = re.compile(
+    r"mov[lq]?\s+(?:%\w+,(?:0x[0-9a-f]+)?\(%rsp\)|(?:0x[0-9a-f]+)?\(%rsp\),%\w+"
+    r"|[DQ]WORD PTR \[rsp(?:\+0x[0-9a-f]+)?\],[a-z]\w+|\w+,[DQ]WORD PTR \[rsp(?:\+0x[0-9a-f]+)?\])$"
+)
 _PREFIXES = {"bnd", "notrack", "rep", "repz", "repnz", "lock", "data16", "cs", "ds", "rex.W"}
 
 
@@ -122,4 +127,4 @@ def _flow(mnemonic: str, text: str) -> str:
         return "return"
     if mnemonic.startswith(("j", "loop", "b.", "cbz", "cbnz", "tbz", "tbnz")):
         return "branch"
-    return "other"
+    return "spill" if mnemonic.startswith("mov") and _SPILL.match(text) else "other"
