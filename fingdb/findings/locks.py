@@ -24,6 +24,8 @@ _WITH_LOCK = (
 )  # fmt: skip
 #: The function in which a thread sleeps for a lock of CPython's own (from 3.13), and its argument, the lock's address.
 _PARKS, _PARKED_AT = "_PyParkingLot_Park", "addr"
+#: What lies on that function's stack, in a list of the lock's: the lock's address again, and what the thread sleeps in.
+_ENTRY, _SLEEPS_IN = "struct wait_entry", "sema"
 _BUFFERED = ("_enter_buffered_busy",)
 #: Words of a frame that are looked through, and frames of a thread.
 _MOST_SLOTS, _MOST_FRAMES = 4096, 400
@@ -39,8 +41,11 @@ class Locks:
         self._holders: Dict[int, Optional[Task]] = {}
 
     # -- which object -----------------------------------------------------------------------------
-    def waited_for(self, task: Task) -> Optional[Tuple[int, str]]:
-        """Return (address, type name) of the lock object that a thread waits for, None if it does not show."""
+    def waited_for(self, task: Task, futex: int) -> Optional[Tuple[int, str]]:
+        """Return (address, type name) of the lock object that a thread waits for, None if it does not show.
+
+        ``futex`` is the address of the futex that it is in, 0 if it is in none.
+        """
         frame = task.calls(*_WITH_LOCK)
         if frame is not None:
             for candidate in task.frames:
@@ -49,18 +54,33 @@ class Locks:
                     name = self._type(address) if address else ""
                     if address and name.split(".")[-1] in _LOCK_TYPES:
                         return address, name
-            return self._parked_for(task)
+            return self._parked_for(task, futex)
         return None
 
-    def _parked_for(self, task: Task) -> Optional[Tuple[int, str]]:
+    def _parked_for(self, task: Task, futex: int) -> Optional[Tuple[int, str]]:
         """Return the lock object that a thread sleeps for: the C lock is the first thing in it."""
         frame = task.calls(_PARKS)
         if frame is None or self._python is None:
             return None
-        lock = self._case.debugger.frame_argument(task.native.debugger_id, frame.level, _PARKED_AT)
+        lock = self._case.debugger.frame_argument(task.native.debugger_id, frame.level, _PARKED_AT) or self._entered(futex)
         address = lock - (self._python.layout.size("object") or 16) if lock else 0
         name = self._type(address) if address > 0 else ""
         return (address, name) if name.split(".")[-1] in _LOCK_TYPES else None
+
+    def _entered(self, futex: int) -> int:
+        """Return the C lock in the entry that a sleeping thread has made for itself, 0 if none shows.
+
+        Optimised code keeps no argument that long. ``struct wait_entry`` (Python/parking_lot.c) has the lock's address and a
+        semaphore of the C library, whose first word is the futex.
+        """
+        at = self._case.debugger.field(_ENTRY, _PARKED_AT)
+        semaphore = self._case.debugger.field(_ENTRY, _SLEEPS_IN)
+        if not futex or at is None or semaphore is None or self._python is None:
+            return 0
+        try:
+            return self._python.memory.pointer(futex - semaphore.offset + at.offset)
+        except Unreadable:
+            return 0
 
     def by_native_lock(self, task: Task, native: int) -> Optional[Tuple[int, str]]:
         """Return the lock object in a waiting thread's own frames that has the C lock ``native`` in it."""

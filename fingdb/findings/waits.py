@@ -303,7 +303,7 @@ class Waits:
         """Return (address, type name) of the lock object that a thread waits for, (0, "") if none shows."""
         key = task.native.debugger_id
         if key not in self._objects:
-            self._objects[key] = self.locks.waited_for(task) or self.locks.by_native_lock(task, native) or (0, "")
+            self._objects[key] = self.locks.waited_for(task, native) or self.locks.by_native_lock(task, native) or (0, "")
         return self._objects[key]
 
     def _wanted(self, task: Task) -> int:
