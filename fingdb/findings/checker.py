@@ -47,7 +47,7 @@ ANSWERS_NULL = ("PyState_FindModule",)
 OFTEN_ENOUGH = 12
 #: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
 INTERPRETER_ENDS = "PyInterpreterState_Delete"
-#: Where a thread ends that asked for the GIL too late; up to 3.13, and from 3.14.
+#: Where a thread ends that asked for the GIL too late; up to 3.13, and from its late releases on.
 THREAD_ENDS = ("PyThread_exit_thread", *HUNG)
 
 

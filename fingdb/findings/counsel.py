@@ -45,9 +45,9 @@ COUNSEL: Dict[str, Tuple[str, List[str]]] = {
         [f"{_INIT}#c.PyGILState_Ensure", _issue(87135)],
     ),
     "late-thread/exit": (
-        "Up to 3.13 CPython ends a thread that asks for the GIL too late with pthread_exit(), which unwinds C++ frames "
-        "and meets noexcept functions and destructors. Join the thread before the interpreter ends, or check "
-        "Py_IsFinalizing() before taking the GIL back.",
+        "Up to early releases of 3.13 CPython ends a thread that asks for the GIL too late with pthread_exit(), which "
+        "unwinds C++ frames and meets noexcept functions and destructors. Join the thread before the interpreter ends, or "
+        "check Py_IsFinalizing() before taking the GIL back.",
         [_issue(87135), _issue(124619)],
     ),
     "touch-after-fini": (

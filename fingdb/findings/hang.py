@@ -185,8 +185,8 @@ def _dead_owner(case: Case, standing: Standing, first: Task, wait: Wait) -> Judg
     evidence = []
     if not standing.whole:
         evidence.append(
-            "A thread that asks for the GIL when finalization has begun is ended inside that call (up to 3.13) and "
-            "releases nothing of what it holds"
+            "A thread that asks for the GIL when finalization has begun is ended inside that call (up to early releases "
+            "of 3.13) and releases nothing of what it holds"
         )
     return Judgement(
         "lock-deadlock",

@@ -6,7 +6,7 @@ from ..debugger.interface import Debugger, DebuggerError
 from .case import Case, Task
 from .culprit import PLUMBING, RUNTIME, origin_of
 
-#: Where CPython, from 3.14 on, puts threads to sleep that ask for the GIL after finalization has begun.
+#: Where CPython, from late releases of 3.13 on, puts threads to sleep that ask for the GIL after finalization has begun.
 HUNG = ("PyThread_hang_thread",)
 #: What it calls in a loop that has no end (Python/thread_pthread.h).
 SLEEP = "pause"

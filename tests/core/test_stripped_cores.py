@@ -67,7 +67,7 @@ def diagnosis(python: Interpreter, name: str) -> Dict[str, Any]:
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))
 def test_verdict(name: str, python: Interpreter) -> None:
-    if is_harmless(python, EXPECTED[name].harmless):
+    if is_harmless(python, EXPECTED[name]):
         pytest.skip(f"the program does not crash on {python.label}")
     document = diagnosis(python, name)
     verdict = document["verdict"]
@@ -75,7 +75,7 @@ def test_verdict(name: str, python: Interpreter) -> None:
     if name == "embed-wrong-end" and python.version < (3, 9):
         confidence = "possible"  # the message cannot be read
     if name == "late-cxa-atexit":
-        confidence = str(told_for(EXPECTED[name].confidence, python))  # a newer libffi notices the end itself
+        confidence = str(told_for(EXPECTED[name].confidence, python))  # see there
     assert (verdict["kind"], document["phase"]) == (kind, phase)
     assert verdict["after_step"] == after or name == "late-py-atexit"
     assert verdict["confidence"] == confidence
@@ -116,7 +116,7 @@ def test_who_has_the_gil_is_told_by_the_lock_that_is_waited_for(name: str, pytho
 @pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(EVERYWHERE) - {"join-event", *GIL}))
 def test_the_verdict_is_the_true_one_or_left_open(name: str, python: Interpreter) -> None:
     expected = EXPECTED[name]
-    if is_harmless(python, expected.harmless):
+    if is_harmless(python, expected):
         pytest.skip(f"the program does not crash on {python.label}")
     verdict = diagnosis(python, name)["verdict"]
     truth = told_for(expected.kind, python)

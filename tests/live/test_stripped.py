@@ -22,6 +22,7 @@ from tests.live.check_scenarios import PROGRAMS
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.gdbrun import run_gdb
 from tests.support.interpreters import Interpreter
+from tests.support.late_threads import sleep_for_ever
 from tests.support.shared import shared_directory
 from tests.support.stripped import stripped
 
@@ -221,7 +222,7 @@ def test_daemon_threads_that_ask_for_the_gil(python: Interpreter, bare: Interpre
     document = report("check", bare.path, *words[1:], cache=cold, env=env)
     found = [each for each in document["findings"] if each["severity"] != "note"]
     # One that waited already, or called a copy without a name (link-time optimisation), is seen where it ends.
-    asked = {"PyEval_RestoreThread", "PyThread_hang_thread" if python.version >= (3, 14) else "PyThread_exit_thread"}
+    asked = {"PyEval_RestoreThread", "PyThread_hang_thread" if sleep_for_ever(python) else "PyThread_exit_thread"}
     assert found and {each["function"] for each in found} <= asked
     assert all(each["phase"] != "thread-shutdown" for each in found)  # the flag was set by then
     for finding in found:

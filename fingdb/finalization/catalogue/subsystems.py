@@ -54,8 +54,8 @@ SUBSYSTEMS: Tuple[Subsystem, ...] = (
         ),
         owns=("interp.tstate_head", "interp.threads.head"),
         consequence=(
-            "The thread is ended with pthread_exit inside the call (up to 3.13) or hangs in it for ever "
-            "(3.14); the code after the call never runs, and what it held stays held."
+            "The thread is ended with pthread_exit inside the call (up to early releases of 3.13) or hangs in it for "
+            "ever (later); the code after the call never runs, and what it held stays held."
         ),
         reference=gh(87135),
         other_threads_only=True,
