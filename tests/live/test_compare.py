@@ -182,8 +182,12 @@ def test_traces_tell_counts_and_objects(any_python: Interpreter, tmp_path: Path)
     assert not document["differs"] and document["a"]["kind"] == document["b"]["kind"] == "trace"
     assert document["a"]["version"] == any_python.version_text
     counted = {change["step"]: (change["a"]["count"], change["b"]["count"]) for change in part(document)["counted"]}
-    cleared = counted["_PyModule_Clear"]
-    assert cleared[1] == cleared[0] + 1
+    if all(step["inlined"] for step in steps_of(tmp_path / "a.json", "_PyModule_Clear")):
+        # How often what is inlined into a loop began is not counted, and of what it calls no more than the first few.
+        assert "_PyModule_Clear" not in counted
+    else:
+        cleared = counted["_PyModule_Clear"]
+        assert cleared[1] == cleared[0] + 1
     counts = [
         {entry["type"]: entry["count"] for entry in json.loads((tmp_path / name).read_bytes())["interpreters"][0]["gc"]["types"]}
         for name in ("a.json", "b.json")
@@ -195,6 +199,10 @@ def test_traces_tell_counts_and_objects(any_python: Interpreter, tmp_path: Path)
     done = run_fingdb("compare", "--all", tmp_path / "a.json", tmp_path / "b.json")
     text = done.stdout.decode()
     assert done.returncode == 0 and "the same steps in the same order" in text and "GC objects of interpreter 0" in text
+
+
+def steps_of(recorded: Path, name: str) -> List[Dict[str, Any]]:
+    return [step for step in json.loads(recorded.read_bytes())["steps"] if step["name"] == name]
 
 
 def test_what_cannot_be_compared(any_python: Interpreter, tmp_path: Path) -> None:
