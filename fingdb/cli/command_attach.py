@@ -14,7 +14,7 @@ from .errors import CliError
 from .gdb_program import INDEX_CACHE, find_gdb
 from .look import Look, look
 from .output import Destination
-from .process import Process, deleted_libraries, executable, may_be_python, process, root, why_refused
+from .process import Process, deleted_libraries, executable, may_be_python, process, root, stops, why_refused
 from .temporary import temporary_directory, tidy_end
 from .waiting import waiting
 
@@ -31,6 +31,8 @@ exit status:
 
 #: The process stands still for no longer than this (seconds), unless the user says otherwise.
 TIMEOUT = 60.0
+#: Seconds in which a process that was let go takes the SIGSTOP that it may have left.
+_SETTLES = 0.2
 
 
 def run(arguments: List[str]) -> int:
@@ -143,14 +145,27 @@ def _failure(found: Process, seen: Look) -> str:
 
 
 def _leave_as_found(found: Process) -> None:
-    """Set a process going, or stop it, as it was before a gdb that could not let go of it by itself."""
+    """Set a process going, or stop it, as it was before a gdb that could not let go of it by itself.
+
+    To attach, gdb sends every thread a SIGSTOP. Of a gdb that was killed meanwhile, some may be left that their threads
+    take when they run again: then the process stops a moment after it was let go.
+    """
     until = time.monotonic() + 2.0
     try:
         while process(found.pid).tracer and time.monotonic() < until:
             time.sleep(0.02)
         now = process(found.pid)
-        if now.tracer or now.stopped == found.stopped:
+        if now.tracer:
             return
-        os.kill(found.pid, signal.SIGSTOP if found.stopped else signal.SIGCONT)
+        if found.stopped:
+            if not now.stopped:
+                os.kill(found.pid, signal.SIGSTOP)
+            return
+        until = time.monotonic() + _SETTLES
+        while not stops(found.pid):
+            if time.monotonic() > until:
+                return
+            time.sleep(0.01)
+        os.kill(found.pid, signal.SIGCONT)  # takes back every SIGSTOP that is still on its way
     except (CliError, OSError):
         pass  # it has ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import Dict, List, Optional
 
@@ -55,6 +56,23 @@ def _status(pid: int) -> Dict[str, str]:
     except OSError as error:
         raise CliError(f"cannot look at process {pid}: {error.strerror}") from None
     return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+def stops(pid: int) -> bool:
+    """Tell whether a process is stopped by a signal, or a thread of it has yet to take a SIGSTOP. Raises CliError."""
+    try:
+        threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        raise CliError(f"there is no process {pid}") from None
+    for thread in threads:
+        try:
+            fields = _status(thread)
+        except CliError:
+            continue  # the thread has ended
+        pending = int(fields.get("SigPnd", "0"), 16) | int(fields.get("ShdPnd", "0"), 16)
+        if fields.get("State", "?")[:1] == "T" or pending >> signal.SIGSTOP - 1 & 1:
+            return True
+    return False
 
 
 def executable(pid: int) -> str:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from fingdb.cli.command_attach import _leave_as_found
+from fingdb.cli.process import process as look_up
 from tests.core.scenarios import SCENARIOS
 from tests.support.cores import program_environment, running
 from tests.support.fingdb_cli import fingdb_command, run_fingdb
@@ -288,6 +291,29 @@ def test_control_c_at_any_moment(any_python: Interpreter, tmp_path: Path) -> Non
             assert_let_go(process.pid, "RS")
             stdout, _ = process.communicate(b"\n", timeout=30)
             assert stdout in (b"counted True signals []\n", b"counted True signals [18]\n")
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05])
+def test_a_stop_that_comes_late_is_taken_back(any_python: Interpreter, after: float) -> None:
+    """A gdb that was killed while it attached leaves a SIGSTOP behind, which a thread takes when it runs again."""
+    with busy(any_python) as process:
+        found = look_up(process.pid)
+        late = threading.Timer(after, os.kill, (process.pid, signal.SIGSTOP))
+        late.start()
+        if not after:
+            late.join()
+        _leave_as_found(found)
+        late.join()
+        assert_let_go(process.pid, "RS")
+        stdout, _ = process.communicate(b"\n", timeout=30)
+        assert stdout.startswith(b"counted True signals [")
+
+
+def test_a_process_that_was_let_go_gets_no_signal(any_python: Interpreter) -> None:
+    with busy(any_python) as process:
+        _leave_as_found(look_up(process.pid))
+        stdout, _ = process.communicate(b"\n", timeout=30)
+        assert stdout == b"counted True signals []\n"
 
 
 def test_the_end_of_fingdb_lets_go(any_python: Interpreter, tmp_path: Path) -> None:
