@@ -130,6 +130,7 @@ def test_sizes_of_other_objects(heap: Heap) -> None:
 def test_blocks_in_use(heap: Heap) -> None:
     for read in heap.read:
         assert read["blocks"] + read["large"] == heap.truth["allocated"]
+        assert read["astray"] == 0
 
 
 def test_objects_in_no_list(heap: Heap) -> None:

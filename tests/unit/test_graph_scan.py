@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import struct
 import sys
-from array import array
 from typing import Dict, List, Tuple
 
 import pytest
@@ -72,9 +71,9 @@ def test_columns_in_order() -> None:
     keys = [numbers.randrange(1 << 47) >> shift for shift in (0, 30, 40) for _ in range(500)]
     values = list(range(len(keys)))
     expected = sorted(zip(keys, values))
-    found = in_order(array("Q", keys), array("Q", values))
+    found = in_order(zip(keys, values))
     assert list(zip(*found)) == expected
-    assert list(zip(*in_order(*found))) == expected
+    assert list(zip(*in_order(zip(*found)))) == expected
     assert list(Sorted(keys).numbers) == sorted(keys)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from itertools import islice
-from operator import le
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 #: Numbers are sorted in parts, each of which has those that agree but for so many low bits: a MiB of addresses.
@@ -21,27 +19,32 @@ def numbers_of(column: Sequence[int]) -> Iterator[int]:
         yield from piece.tolist() if hasattr(piece, "tolist") else piece
 
 
-def in_order(keys: Sequence[int], values: Sequence[int]) -> "Tuple[array[int], array[int]]":
-    """Return two parallel columns of addresses, by the first; equal keys keep their order.
-
-    Columns that are in order are returned as they are.
-    """
-    if isinstance(keys, array) and isinstance(values, array) and all(map(le, keys, islice(keys, 1, None))):
-        return keys, values
+def in_order(pairs: Iterable[Tuple[int, int]]) -> "Tuple[array[int], array[int]]":
+    """Return pairs of addresses as two parallel columns, by the first; those with equal first ones keep their order."""
     parts: "Dict[int, Tuple[array[int], array[int]]]" = {}
-    for key, value in zip(numbers_of(keys), numbers_of(values)):
+    count = 0
+    for key, value in pairs:
         part = parts.get(key >> _PART_BITS)
         if part is None:
             part = parts[key >> _PART_BITS] = array("Q"), array("Q")
         part[0].append(key)
         part[1].append(value)
-    found = array("Q"), array("Q")
+        count += 1
+    found = _room(count), _room(count)
+    begin = 0
     for number in sorted(parts):
         some, theirs = parts.pop(number)
         positions = sorted(range(len(some)), key=some.__getitem__)
-        found[0].extend([some[position] for position in positions])
-        found[1].extend([theirs[position] for position in positions])
+        end = begin + len(some)
+        found[0][begin:end] = array("Q", [some[position] for position in positions])
+        found[1][begin:end] = array("Q", [theirs[position] for position in positions])
+        begin = end
     return found
+
+
+def _room(count: int) -> "array[int]":
+    """Return a column of so many zeros: one that grows is copied again and again, and leaves its old places empty."""
+    return array("Q", (0,)) * count
 
 
 class Sorted:
@@ -49,14 +52,19 @@ class Sorted:
 
     def __init__(self, numbers: Iterable[int]) -> None:
         parts: "Dict[int, array[int]]" = {}
+        count = 0
         for number in numbers:
             part = parts.get(number >> _PART_BITS)
             if part is None:
                 part = parts[number >> _PART_BITS] = array("Q")
             part.append(number)
-        self.numbers: "array[int]" = array("Q")
+            count += 1
+        self.numbers = _room(count)
+        begin = 0
         for number in sorted(parts):
-            self.numbers.extend(sorted(parts.pop(number)))
+            some = array("Q", sorted(parts.pop(number)))
+            self.numbers[begin : begin + len(some)] = some
+            begin += len(some)
 
     def __contains__(self, number: int) -> bool:
         index = bisect_left(self.numbers, number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import chain
 from typing import Collection, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
-from ...memory import BLOCK
 from .. import objects
 from ..attributes import INLINE_VALUES, MANAGED_DICT
-from ..heap import Blocks, GcObjects, gc_objects, used_blocks
+from ..heap import GcObjects, gc_objects
 from ..heap.blocks import untracked_immortals
+from ..heap.locate import Located, located
 from ..heap.pages import untracked_immortals as paged_immortals
 from ..heap.pymalloc import Arena, arenas
 from ..runtime import interpreter_addresses
@@ -29,6 +30,8 @@ _BACK = 1 << 12
 _MOST_AT_ONE_PLACE = 64
 #: Values inside an instance: at most 30, with a few bytes about them.
 _INLINE = 31 * 8 + 32
+#: The user may press Control-C every so many objects.
+_PATIENCE = 1 << 16
 
 
 class Heap:
@@ -38,17 +41,17 @@ class Heap:
         self.target = target
         self.problems: List[str] = []
         self.partial = False
-        self.collected: Dict[int, GcObjects] = {}
+        collected: List[GcObjects] = []
         for interpreter in interpreter_addresses(target, self.problems):
             found = gc_objects(target, interpreter)
-            if any(found.addresses is each.addresses or _same(found, each) for each in self.collected.values()):
+            if any(found.addresses is each.addresses or _same(found, each) for each in collected):
                 continue  # 3.8: one collector for all interpreters
-            self.collected[interpreter] = found
+            collected.append(found)
             self.problems += found.problems
             self.partial = self.partial or found.partial
-        self.addresses = Sorted(a for found in self.collected.values() for a in numbers_of(found.addresses))
+        self.addresses = Sorted(a for found in collected for a in numbers_of(found.addresses))
         self.referents = Referents(target)
-        self._blocks: Optional[Blocks] = None
+        self._blocks: Optional[Located] = None
         self._immortals: Optional[List[int]] = None
         #: Where buffers begin, in order, and whose each is.
         self._buffers: "Optional[Tuple[array[int], array[int]]]" = None
@@ -167,18 +170,14 @@ class Heap:
     def block(self, place: int) -> Optional[int]:
         """Return where the block of pymalloc that holds ``place`` has its first own byte, None if in none in use."""
         blocks = self._used()
-        index = bisect_right(blocks.starts, place) - 1
-        if index >= 0 and place < blocks.starts[index] + blocks.sizes[index]:
-            return int(blocks.starts[index]) + blocks.debug_header
-        return None
+        start = blocks.start(place)
+        return None if start is None else start + blocks.debug_header
 
-    def _used(self) -> Blocks:
-        """Return the blocks in use, by address."""
+    def _used(self) -> Located:
+        """Return the blocks in use. Raises Interrupted."""
         if self._blocks is None:
-            found = used_blocks(self.target)
-            self.problems += found.problems
-            starts, sizes = in_order(found.starts, found.sizes)
-            self._blocks = Blocks(starts, sizes, found.debug_header)
+            self._blocks = located(self.target)
+            self.problems += self._blocks.problems
         return self._blocks
 
     def on_free_list(self, place: int) -> bool:
@@ -209,13 +208,7 @@ class Heap:
     def buffers(self) -> "Tuple[array[int], array[int]]":
         """Return where objects keep what is not in their body, in order, and whose each place is."""
         if self._buffers is None:
-            starts, owners = array("Q"), array("Q")
-            for found in self.collected.values():
-                self._add_buffers(found.addresses, found.types, starts, owners)
-            forgotten = array("Q", self.immortals())
-            types = array("Q", (objects.type_of(self.target, each) for each in forgotten))
-            self._add_buffers(forgotten, types, starts, owners)
-            self._buffers = in_order(starts, owners)
+            self._buffers = in_order(self._each_buffer())
         return self._buffers
 
     def buffer_below(self, place: int) -> int:
@@ -224,22 +217,24 @@ class Heap:
         end = bisect_right(starts, place)
         return starts[end - 1] if end else 0
 
-    def _add_buffers(
-        self, addresses: Sequence[int], types: Sequence[int], starts: "array[int]", owners: "array[int]"
-    ) -> None:
+    def _each_buffer(self) -> Iterator[Tuple[int, int]]:
+        """Yield where a buffer begins and whose it is. Raises Interrupted."""
         plans: Dict[int, Tuple[Tuple[int, int], ...]] = {}
-        words = _Words(self.target)
-        for address, kind in zip(numbers_of(addresses), numbers_of(types)):
+        at, debugger = _Words(self.target).at, self.target.debugger
+        offset_of_type = self.target.layout.offset("object.type")
+        for done, address in enumerate(chain(self.addresses.numbers, self.immortals())):
+            if not done % _PATIENCE:
+                debugger.check_interrupt()
+            kind = at(address + offset_of_type)
             plan = plans.get(kind)
             if plan is None:
                 plan = plans[kind] = self._pointers(kind)
             for offset, tag in plan:
-                start = words.at(address + offset)
+                start = at(address + offset)
                 if tag:
                     start = start + tag if start & 1 else 0
                 if start:
-                    starts.append(start)
-                    owners.append(address)
+                    yield start, address
 
     def _pointers(self, kind: int) -> Tuple[Tuple[int, int], ...]:
         """Return (offset, what to add to a pointer that is marked by its lowest bit, 0: not marked) of buffers' pointers."""
@@ -268,20 +263,19 @@ class Heap:
 
 
 class _Words:
-    """Single words of memory, read in blocks."""
+    """Single words of memory, read in large pieces."""
 
     def __init__(self, target: PythonTarget) -> None:
-        self._memory = target.memory
-        self._number = -1
+        self._window = target.memory.window
+        self._start = self._end = 0
         self._words: Sequence[int] = ()
         self._shift = 3 if target.memory.pointer_size == 8 else 2
 
     def at(self, address: int) -> int:
         """Return the word at ``address``, 0 where it cannot be read."""
-        number = address // BLOCK
-        if number != self._number:
-            self._number, self._words = number, self._memory.words(number)
-        index = (address % BLOCK) >> self._shift
+        if not self._start <= address < self._end:
+            self._start, self._end, self._words = self._window(address)
+        index = (address - self._start) >> self._shift
         return self._words[index] if index < len(self._words) else 0
 
 

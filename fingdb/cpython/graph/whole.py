@@ -102,13 +102,13 @@ class Graph:
 
     def _join(self, order: "array[int]", begins: "array[int]", targets: "array[int]", owners: "array[int]") -> None:
         """Take the columns of `whole`: objects in the order they were read, and every reference with its owner."""
-        self.nodes, numbers = in_order(order, array("Q", range(len(order))))
+        self.nodes, numbers = in_order(zip(order, range(len(order))))
         begins.append(len(targets))
         for number in numbers:
             positions = map(self.position, targets[begins[number] : begins[number + 1]])
             self._targets.extend([position for position in positions if position >= 0])
             self._begins.append(len(self._targets))
-        self._incoming = in_order(targets, owners)
+        self._incoming = in_order(zip(targets, owners))
 
 
 def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph:

@@ -13,6 +13,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from ...debugger.interface import INTERRUPTS
 from ..objects import is_likely_count
 from ..target import PythonTarget
+from .locate import Located
 from .pymalloc import used_blocks
 from .records import NO_OBJECT, Blocks
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
@@ -53,7 +54,7 @@ def contents(target: PythonTarget, listed: Iterable[int]) -> BlockContents:
     return found
 
 
-def untracked_immortals(target: PythonTarget, blocks: Blocks) -> List[int]:
+def untracked_immortals(target: PythonTarget, blocks: Located) -> List[int]:
     """Return the immortal objects in ``blocks`` that a collection has let go of: it forgets them, and they hold others.
 
     Mirrors update_refs() in Python/gc.c of 3.14 and later; before, they stay in the collector's lists. Objects larger
@@ -63,16 +64,16 @@ def untracked_immortals(target: PythonTarget, blocks: Blocks) -> List[int]:
     if not target.layout.has("object.flags"):
         return found
     types, window, header = TypeTest(target), target.memory.window, target.layout.size("gc_head") or 16
-    type_word = target.layout.offset("object.type") // 8
+    type_word, before = target.layout.offset("object.type") // 8, blocks.debug_header
     start = end = 0
     words: Sequence[int] = ()
-    for done, (block, size) in enumerate(zip(blocks.starts, blocks.sizes)):
-        at = block + blocks.debug_header
+    for done, (block, size) in enumerate(blocks.each()):
+        at = block + before
         if not start <= at < end:
             start, end, words = window(at)
         for skip in (header, header + 16):
             place = (at + skip - start) >> 3
-            if skip + 16 > size - blocks.debug_header or place + type_word >= len(words):
+            if skip + 16 > size - before or place + type_word >= len(words):
                 break
             # In no list, and an immortal count (flags are in the upper half).
             if words[place] & _NEGATIVE and words[place] < 1 << 48 and not words[place - header // 8]:

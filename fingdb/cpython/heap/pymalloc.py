@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Iterator, List, Literal, Optional, Sequence, Set, Tuple, Union
+from typing import Iterator, List, Literal, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ...debugger.interface import INTERRUPTS
 from ...memory import MemoryFault
@@ -50,21 +50,38 @@ class Arena:
     pool_size: int
 
 
-@dataclass
-class _Found:
-    """Blocks collected so far."""
+class Pool(NamedTuple):
+    """Blocks of ``size`` bytes from ``first`` up to ``end``, all in use but those that begin at ``freed``."""
 
-    starts: "array[int]" = field(default_factory=lambda: array("Q"))
-    sizes: "array[int]" = field(default_factory=lambda: array("Q"))
+    first: int
+    end: int
+    size: int
+    freed: Set[int]
+
+    def starts(self) -> Sequence[int]:
+        """Return where the blocks in use begin, in order."""
+        every = range(self.first, self.end, self.size)
+        return [start for start in every if start not in self.freed] if self.freed else every
+
+
+@dataclass
+class Found:
+    """What was wrong with pools, so far."""
+
     problems: List[str] = field(default_factory=list)
     damaged: int = 0
-    interrupted: bool = False
 
     def damage(self, text: str) -> None:
         """Note that something could not be read."""
         self.damaged += 1
         if self.damaged <= _TOLD:
             self.problems.append(text)
+
+    def told(self) -> List[str]:
+        """Return all that was wrong, in sentences."""
+        if self.damaged <= _TOLD:
+            return self.problems
+        return [*self.problems, f"{self.damaged - _TOLD} more pools of pymalloc are damaged"]
 
 
 def used_blocks(target: PythonTarget) -> Blocks:
@@ -77,26 +94,31 @@ def used_blocks(target: PythonTarget) -> Blocks:
         # What is left when Py_FinalizeEx has returned hangs on the main interpreter, which is part of the runtime.
         left = [] if main is None else [target.runtime + main.offset]
         return paged_blocks(target, list(dict.fromkeys([*runtime.interpreter_addresses(target), *left])))
-    found = _Found()
+    found, starts, sizes = Found(), array("Q"), array("H")
     spaces = arenas(target, found.problems)
-    complete = not found.problems
+    partial, interrupted = bool(found.problems), False
     try:
         for count, arena in enumerate(spaces):
-            _read_arena(target, arena, found)
+            for pool in _pools_of(target, arena, found):
+                starts.extend(pool.starts())
+                sizes.extend(array("H", (pool.size,)) * (len(starts) - len(sizes)))
             if count % 16 == 15:
-                target.walked(len(found.starts))
+                target.walked(len(starts))
                 target.debugger.check_interrupt()
     except INTERRUPTS:
-        found.interrupted = True
-        least = min(len(found.starts), len(found.sizes))
-        del found.starts[least:], found.sizes[least:]
+        interrupted = True
+        least = min(len(starts), len(sizes))
+        del starts[least:], sizes[least:]
         found.problems.append("interrupted: not all blocks were read")
-    if found.damaged > _TOLD:
-        found.problems.append(f"{found.damaged - _TOLD} more pools of pymalloc are damaged")
-    partial = found.interrupted or bool(found.damaged) or not complete
-    header = _debug_header(target, found.starts)
-    large = large_blocks(target, None if partial else len(found.starts))
-    return Blocks(found.starts, found.sizes, header, large, partial, found.problems, found.interrupted)
+    partial = partial or interrupted or bool(found.damaged)
+    large = large_blocks(target, None if partial else len(starts))
+    return Blocks(starts, sizes, debug_header(target, starts), large, partial, found.told(), interrupted)
+
+
+def pools(target: PythonTarget, found: Found) -> Iterator[Pool]:
+    """Yield the pools of all arenas that have blocks in use, as far as they can be read. Never raises."""
+    for arena in arenas(target, found.problems):
+        yield from _pools_of(target, arena, found)
 
 
 # -- the state ------------------------------------------------------------------------------------
@@ -252,42 +274,41 @@ class _Header:
 
 
 # -- pools ----------------------------------------------------------------------------------------
-def _read_arena(target: PythonTarget, arena: Arena, found: _Found) -> None:
+def _pools_of(target: PythonTarget, arena: Arena, found: Found) -> Iterator[Pool]:
     data = target.memory.read_some(arena.start, arena.end - arena.start)
     if len(data) < arena.end - arena.start:
         found.damage(f"the arena at {arena.start:#x} cannot be read to its end")
     header, size = _Header(target), arena.pool_size
     for at in range(0, len(data) - size + 1, size):
-        _read_pool(header, memoryview(data)[at : at + size], arena.start + at, found)
+        pool = _read_pool(header, memoryview(data)[at : at + size], arena.start + at, found)
+        if pool is not None:
+            yield pool
 
 
-def _read_pool(header: "_Header", data: memoryview, pool: int, found: _Found) -> None:
+def _read_pool(header: "_Header", data: memoryview, pool: int, found: Found) -> Optional[Pool]:
     count, free, index, following, _largest = header.read(data)
     if not count:
-        return
+        return None
     if not header.valid(data, len(data)):
         found.damage(f"the pool at {pool:#x} is damaged")
-        return
+        return None
     size = (index + 1) * ALIGNMENT
-    starts: Sequence[int] = range(pool + header.size, pool + following, size)
     words = data.cast("Q")
-    freed = set()
+    freed: Set[int] = set()
     while free:
         offset = free - pool
         if offset & 7 or not header.size <= offset < following or (offset - header.size) % size or free in freed:
             found.damage(f"the list of free blocks of the pool at {pool:#x} is damaged")
-            return
+            return None
         freed.add(free)
         free = words[offset >> 3]
-    if len(starts) - len(freed) != count:
-        found.damage(f"the pool at {pool:#x} counts {count} blocks, but {len(starts) - len(freed)} are not free")
-    if freed:
-        starts = [start for start in starts if start not in freed]
-    found.starts.extend(starts)
-    found.sizes.extend([size] * len(starts))
+    used = (following - header.size) // size - len(freed)
+    if used != count:
+        found.damage(f"the pool at {pool:#x} counts {count} blocks, but {used} are not free")
+    return Pool(pool + header.size, pool + following, size, freed)
 
 
-def _debug_header(target: PythonTarget, starts: Sequence[int]) -> int:
+def debug_header(target: PythonTarget, starts: Sequence[int]) -> int:
     """Return how far behind a block's start an object begins: 16 when the debug hooks are in use, else 0.
 
     Mirrors _PyMem_DebugRawAlloc: the size asked for, a letter, seven guard bytes, then the block.

@@ -18,6 +18,7 @@ from fingdb.cpython import runtime  # noqa: E402
 from fingdb.cpython.heap import PERMANENT, gc_objects, used_blocks  # noqa: E402
 from fingdb.cpython.heap.blocks import contents  # noqa: E402
 from fingdb.cpython.heap.census import census_of  # noqa: E402
+from fingdb.cpython.heap.locate import located  # noqa: E402
 from fingdb.cpython.heap.sizes import Sizes  # noqa: E402
 from fingdb.cpython.objects import name_of_type  # noqa: E402
 from fingdb.cpython.target import PythonTarget  # noqa: E402
@@ -55,9 +56,20 @@ def observe(debugger, engine):
         "sizes": totals, "inexact": sorted(name_of_type(target, t.type) for t in census.types if not t.exact),
         "census_problems": census.problems, "chosen": chosen,
         "blocks": len(blocks), "large": blocks.large, "debug_header": blocks.debug_header,
-        "block_problems": blocks.problems, "block_partial": blocks.partial,
+        "astray": astray(target, blocks), "block_problems": blocks.problems, "block_partial": blocks.partial,
         "others": others, "listed": held.listed, "raw": sum(held.raw.values()),
     }
+
+
+def astray(target, blocks):
+    """Return how many places are not told to lie in the block that they lie in, of those that lie in none any block."""
+    found = located(target)
+    known = sorted(zip(map(int, blocks.starts), map(int, blocks.sizes)))
+    if list(found.each()) != known or found.debug_header != blocks.debug_header or found.problems != blocks.problems:
+        return len(known)
+    wrong = sum((found.start(start), found.start(start + size - 1)) != (start, start) for start, size in known)
+    ends = [(start + size, following) for (start, size), (following, _size) in zip(known, known[1:])]
+    return wrong + sum(found.start(end) is not None for end, following in ends if end < following)
 
 
 def column_of(column, living):
