@@ -119,17 +119,19 @@ class _Follower:
 
         This loop is what takes the time: whatever can be looked at afterwards is. A flag in a link changes no index.
         """
-        around, type_word, shift = self._around, self._type_word, 3 if self._word == 8 else 2
+        around, behind, shift = self._around, self._type_word, 3 if self._word == 8 else 2
         piece = _Piece()
         add_node, add_type = piece.nodes.append, piece.types.append
         start = end = 0
         words: Sequence[int] = ()
+        types: Sequence[int] = ()
         try:
             for _ in repeat(None, most):
                 if not start <= node < end:
                     start, end, words = around(node)
+                    types = words[behind:]
                 index = (node - start) >> shift
-                add_type(words[index + type_word])
+                add_type(types[index])
                 add_node(node)
                 node = words[index]
         except IndexError:
@@ -151,14 +153,18 @@ class _Follower:
     def _keep(self, piece: "_Piece", known: int, mark: int, begins_at_mark: bool) -> bool:
         """Keep what a piece came by up to what ends the walk, if anything does; tell whether it has ended."""
         walk = self._walk
-        nodes = array("Q", piece.nodes)
-        odd = self._clean(nodes)
-        begun = _index(nodes, self._first, 0 if known else 1) if self._headless else len(nodes)
-        met = _index(nodes, mark, 1 if begins_at_mark else 0)
+        nodes, types = array("Q", piece.nodes), piece.types
+        count = odd = len(nodes)
+        links: Sequence[int] = piece.nodes  # the same, and searched faster
+        if self._any_flags(nodes):
+            odd = self._clean(nodes)
+            links = nodes
+        begun = _index(links, self._first, 0 if known else 1) if self._headless else count
+        met = _index(links, mark, 1 if begins_at_mark else 0)
         cut = min(odd, begun, met)
-        walk.nodes.extend(nodes[:cut])
-        walk.types.extend(piece.types[:cut])
-        if cut == len(nodes):
+        walk.nodes.extend(nodes if cut == count else nodes[:cut])
+        walk.types.extend(types if cut == count else types[:cut])
+        if cut == count:
             return piece.stopped and self._stopped_at(piece.following)
         if cut == odd:
             walk.problem = f"{self._broken()}: {nodes[odd]:#x} is no link"
@@ -166,11 +172,13 @@ class _Follower:
             self._keep_one_round(mark)
         return True
 
+    def _any_flags(self, nodes: "array[int]") -> bool:
+        """Tell whether any address is not one of a word."""
+        low = nodes.tobytes()[:: nodes.itemsize] if sys.byteorder == "little" else bytes(node & 255 for node in nodes)
+        return bool(low.translate(None, bytes(range(0, 256, self._word))))
+
     def _clean(self, nodes: "array[int]") -> int:
         """Take the flags out of addresses; return the index of the first that is not one of a word, their number if none."""
-        low = nodes.tobytes()[:: nodes.itemsize] if sys.byteorder == "little" else bytes(node & 255 for node in nodes)
-        if not low.translate(None, bytes(range(0, 256, self._word))):
-            return len(nodes)
         for index, node in enumerate(nodes):
             if node & FLAGS:
                 nodes[index] = node & ~FLAGS
@@ -225,8 +233,7 @@ class _Piece:
     stopped: bool = False
 
 
-def _index(nodes: "array[int]", node: int, begin: int) -> int:
+def _index(nodes: Sequence[int], node: int, begin: int) -> int:
     """Return where ``node`` is, from index ``begin`` on; the number of all if it is not there (or is 0)."""
-    if not node or node not in (nodes[begin:] if begin else nodes):
-        return len(nodes)
-    return begin + (nodes[begin:] if begin else nodes).index(node)
+    rest = nodes[begin:] if begin else nodes
+    return begin + rest.index(node) if node and node in rest else len(nodes)
