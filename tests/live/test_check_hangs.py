@@ -23,7 +23,7 @@ KILLED = f"the program did not end within {TIME} seconds and was killed"
 def test_a_hang_of_the_shutdown_is_found(python: Interpreter, name: str, tmp_path: Path) -> None:
     """It is diagnosed as `fingdb core` and `fingdb attach` do, and the exit status is that of a finding."""
     expected = EXPECTED[name]
-    if is_harmless(python, expected.harmless) or not python.has_debug_info:
+    if is_harmless(python, expected) or not python.has_debug_info:
         pytest.skip(f"the program does not hang on {python.label}, or there is no debug information")
     words, variables = SCENARIOS[name].command(python)
     report = tmp_path / "report.json"
