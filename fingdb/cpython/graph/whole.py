@@ -114,11 +114,12 @@ class Graph:
 def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph:
     """Return the graph of all objects. Raises Interrupted."""
     graph = Graph(heap)
-    waiting = array("Q", heap.addresses.numbers)
-    known = set(waiting)
-    fresh = [address for address in heap.immortals() if address not in known]
-    known.update(fresh)
-    waiting.extend(fresh)
+    tracked = heap.addresses.numbers
+    waiting = array("Q", tracked)
+    #: Those that are not tracked: of the others a set would take more memory than all the rest.
+    known = {address for address in heap.immortals() if address not in heap.addresses}
+    waiting.extend(known)
+    count = len(tracked)
     leaves: Dict[int, bool] = {}
     order, begins, targets, owners = array("Q"), array("Q"), array("Q"), array("Q")
     while waiting:
@@ -127,9 +128,11 @@ def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph
         begins.append(len(targets))
         for edge in heap.edges(address, borrowed=False):
             to = edge.target
-            if to not in known and not _is_leaf(heap, to, leaves):
-                known.add(to)
-                waiting.append(to)
+            if to not in known:
+                place = bisect_left(tracked, to)
+                if (place == count or tracked[place] != to) and not _is_leaf(heap, to, leaves):
+                    known.add(to)
+                    waiting.append(to)
             if edge.owned:
                 targets.append(to)
                 owners.append(address)
