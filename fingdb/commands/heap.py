@@ -6,7 +6,7 @@ from array import array
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import compress
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..cpython.heap.census import Census, TypeCount, census_of
 from ..cpython.heap.objects import gc_objects
@@ -55,13 +55,12 @@ class HeapCommand(Command):
         need_memory(self.session)
         mark = None if options.since is None else marks_of(self.session).find(options.since)
         with walk_progress(self.session):
-            if mark is not None:
-                self._since(mark, options)
-            else:
-                self._heap(options)
+            shown = self._heap(options) if mark is None else self._since(mark, options)
+        shown()  # where the line about progress was
 
     # -- the histogram ----------------------------------------------------------------------------
-    def _heap(self, options: Any) -> None:
+    def _heap(self, options: Any) -> Callable[[], None]:
+        """Read the heap, return what prints it."""
         python, session = self.session.python(), self.session
         problems: List[str] = []
         documents, texts = [], []
@@ -87,13 +86,16 @@ class HeapCommand(Command):
             whole: Dict[str, object] = {"interpreters": documents, "problems": problems}
             if options.all:
                 whole["blocks"] = self._blocks(listed, options, True)
-            print_json(session, whole)
-            return
+            return lambda: print_json(session, whole)
         if options.all:
             texts.append(str(self._blocks(listed, options, False)))
-        if texts:
-            session.print("\n\n".join(texts))
-        print_problems(session, problems)
+
+        def show() -> None:
+            if texts:
+                session.print("\n\n".join(texts))
+            print_problems(session, problems)
+
+        return show
 
     def _blocks(self, listed: Sequence[GcObjects], options: Any, as_json: bool) -> object:
         """Return the allocator's blocks as a text or as plain data."""
@@ -129,7 +131,8 @@ class HeapCommand(Command):
                              blocks.allocator)
 
     # -- the difference ---------------------------------------------------------------------------
-    def _since(self, mark: Mark, options: Any) -> None:
+    def _since(self, mark: Mark, options: Any) -> Callable[[], None]:
+        """Compare the heap, return what prints that. Raises DebuggerError."""
         from ..cpython.heap.difference import difference
 
         session, python = self.session, self.session.python()
@@ -144,7 +147,7 @@ class HeapCommand(Command):
         limit = options.limit or None
         problems = [*(f"at {mark.name}: {problem}" for problem in mark.census.problems), *census.problems]
         if options.json:
-            print_json(session, {
+            whole = {
                 "since": mark.name, "where": mark.where, "before": mark.census.count, "now": census.count,
                 "partial": mark.census.partial or census.partial, "problems": problems,
                 "types": [
@@ -152,13 +155,14 @@ class HeapCommand(Command):
                      "made": c.made}
                     for c in changes[:limit]
                 ],
-            })
-            return
+            }
+            return lambda: print_json(session, whole)
         from ..report.heap_text import render_difference
 
-        session.print(render_difference(
+        text = render_difference(
             changes, mark.where, mark.census.count, census.count, session.style(), session.width(), limit, problems
-        ))
+        )
+        return lambda: session.print(text)
 
 
 def _of_generation(python: Any, objects: GcObjects, generation: Optional[int]) -> Census:

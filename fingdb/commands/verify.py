@@ -10,7 +10,7 @@ from ..cpython.heap.pymalloc import used_blocks
 from ..cpython.heap.records import Blocks
 from ..cpython.heap.verify import ListCheck, Verification, verify_lists
 from ..cpython.reprs import safe_repr
-from ..debugger.interface import Interrupted
+from ..debugger.interface import INTERRUPTS
 from ..findings.balance import short_of_references
 from ..findings.roots import Roots
 from ..model.objects import ShortOfReferences
@@ -71,7 +71,7 @@ def _short(session: Session, problems: List[str]) -> Optional[List[ShortOfRefere
         with progress_line("objects followed:", len(heap.addresses.numbers)) as progress:
             graph = whole(heap, progress.update)
             found = list(short_of_references(heap, graph, Roots(session.debugger, target)))
-    except Interrupted:
+    except INTERRUPTS:
         problems.append("interrupted: references were not compared")
         return None
     return [

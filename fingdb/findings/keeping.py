@@ -11,7 +11,7 @@ from ..cpython.graph.owners import Heap
 from ..cpython.graph.referrers import Referrers, referrers
 from ..cpython.reprs import safe_repr
 from ..cpython.target import Corrupt
-from ..debugger.interface import Interrupted
+from ..debugger.interface import INTERRUPTS, Interrupted
 from ..model.objects import Account, Holder, Path, Reference, Referrer, Why
 from .roots import (
     ATEXIT,
@@ -41,8 +41,8 @@ def explain(
 ) -> Why:
     """Return why the object at ``address`` lives.
 
-    ``limit`` bounds the referrers that are listed. Control-C gives what was found so far, marked partial.
-    Raises Corrupt when no object is there.
+    ``limit`` bounds the referrers that are listed. Control-C gives what was found so far, marked partial. Raises
+    Corrupt when no object is there, Interrupted when not all of memory was looked through for references to it.
     """
     target = heap.target
     if not heap.referents.looks_like_object(address):
@@ -51,7 +51,9 @@ def explain(
     search = _Search(heap, roots, address, told)
     try:
         search.run(paths)
-    except Interrupted:
+    except INTERRUPTS:
+        if not search.searched:
+            raise Interrupted() from None  # of whom nobody was found to refer to, nobody may not be said to refer to
         why.partial = True
         why.problems.append("interrupted: what follows is what was found until then")
     why.problems += heap.problems + search.problems
@@ -108,6 +110,8 @@ class _Search:
         self.paths: List[Path] = []
         self.conservative: List[Path] = []
         self.first = Referrers()
+        #: Whether all memory was looked through for ``first``.
+        self.searched = False
         self.partial = False
         self.exhausted = False
         self.problems: List[str] = []
@@ -123,6 +127,7 @@ class _Search:
             self._found.update(found)
             if depth == 0:
                 self.first = found[self._address]
+                self.searched = True
             following: List[int] = []
             for address in level:
                 self._places(address, found[address])

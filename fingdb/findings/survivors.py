@@ -16,7 +16,7 @@ from ..cpython.graph.scan import find_words
 from ..cpython.graph.whole import Graph, whole
 from ..cpython.reprs import qualified_name, safe_repr
 from ..cpython.target import PythonTarget, Unreadable
-from ..debugger.interface import Interrupted
+from ..debugger.interface import INTERRUPTS, Interrupted
 from ..model.objects import Account, Holder, Reference
 from ..model.report import NativeFrame, TypeCount
 from ..model.survivors import SurvivorGroup, Survivors
@@ -46,15 +46,17 @@ _REFERENCES = {LOST: [_REFCOUNTS], STATIC: [_ISOLATING], MEMORY: [_REFCOUNTS], I
 
 
 def survivors(heap: Heap, roots: Roots, collected: bool, told: Callable[[int], None] = lambda _done: None) -> Survivors:
-    """Return what lives that nothing of CPython's own keeps. Never raises.
+    """Return what lives that nothing of CPython's own keeps.
 
-    ``collected`` tells that a collection was the last thing that happened to cycles. Control-C gives an answer
-    without groups, marked partial.
+    ``collected`` tells that a collection was the last thing that happened to cycles. Control-C gives the groups
+    found until then, marked partial. Raises Interrupted when even what is kept was not known by then.
     """
     result = Survivors(len(heap.addresses.numbers), 0, collected=collected, partial=heap.partial)
     try:
         _Division(heap, roots, result, told).run()
-    except Interrupted:
+    except INTERRUPTS:
+        if not result.kept:
+            raise Interrupted() from None  # it may not be said that nothing is kept
         result.partial = True
         result.problems.append("interrupted: survivors were not looked for to the end")
     result.problems += heap.problems

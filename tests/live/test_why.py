@@ -119,3 +119,45 @@ def test_without_debug_information_one_sentence_says_so(any_python: Interpreter,
     commands = ["pyfin start", "pyfin why 0x1000", "pyfin leaks", "pyfin object 0x1000"]
     done = run_gdb(any_python.path, args=["-c", "pass"], commands=commands, cache=tmp_path, options=["-readnever"])
     assert done.stderr.count("has no debug information, so") == 3, done.output
+
+
+INTERRUPTED = """python
+import json
+from fingdb.debugger.gdb_backend import GdbDebugger
+where = json.loads(open({out!r}).read())["addresses"]["closure"]
+def ask():
+    return json.loads(gdb.execute("pyfin why --json " + where, to_string=True))
+whole, answers, patience = ask(), [], 0
+while True:
+    left = [patience]
+    def pressed(debugger):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+    kept, GdbDebugger.check_interrupt = GdbDebugger.check_interrupt, pressed
+    try:
+        answers.append(ask())
+    except (KeyboardInterrupt, gdb.error):
+        answers.append(None)
+    finally:
+        GdbDebugger.check_interrupt = kept
+    if left[0] >= 0:
+        break
+    patience += 1 + patience // 4
+print("ANSWERS " + json.dumps([whole, answers]))
+end
+"""
+
+
+def test_control_c_makes_no_reference_unexplained(any_python: Interpreter, tmp_path: Path) -> None:
+    out, file = tmp_path / "out", tmp_path / "commands"
+    file.write_text(INTERRUPTED.format(out=str(out)))
+    done = run_gdb(any_python.path, commands=[f"run {PROGRAM} > {out}", f"source {file}"], timeout=180)
+    assert "ANSWERS" in done.stdout, done.output
+    whole, found = json.loads(next(x for x in done.stdout.splitlines() if x.startswith("ANSWERS "))[len("ANSWERS ") :])
+    assert found[0] is None and found[-1] == whole
+    partial = [each for each in found if each is not None and each["partial"]]
+    assert partial
+    for each in partial:
+        assert (each["account"], each["referrers"]) == (whole["account"], whole["referrers"])
+        assert not each["cycle"] and any("interrupted" in problem for problem in each["problems"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ...debugger.interface import Interrupted
+from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget, Unreadable
 from ..thread_list import thread_addresses
 from .abandoned import abandoned_segments
@@ -94,9 +94,11 @@ def paged_objects(target: PythonTarget, interpreter: int) -> GcObjects:
             types.extend(objects.frozen_types)
             generations.extend(bytes(len(objects.addresses)))
             generations.extend(bytes((PERMANENT,)) * len(objects.frozen))
-    except Interrupted:
+    except INTERRUPTS:
         interrupted = True
         problems.append("interrupted: not all objects were read")
+        least = min(len(addresses), len(types), len(generations))  # it can happen between two statements
+        del addresses[least:], types[least:], generations[least:]
     return GcObjects(addresses, types, generations, bool(problems), problems, interrupted)
 
 
@@ -138,9 +140,11 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
                 sizes.extend([page.block_size] * len(used))
                 heads.extend([_HEADS[kind]] * len(used))
                 target.debugger.check_interrupt()
-        except Interrupted:
+        except INTERRUPTS:
             interrupted = True
             problems.append("interrupted: not all blocks were read")
+            least = min(len(starts), len(sizes), len(heads))
+            del starts[least:], sizes[least:], heads[least:]
             break
         told.sum_up()
     header = hooks * target.memory.pointer_size
