@@ -30,7 +30,8 @@ from tests.core.scenarios import SCENARIOS  # noqa: E402
 from tests.support import shared  # noqa: E402
 from tests.support.cores import NoCore, crash_core, hang_core, write_sparse  # noqa: E402
 from tests.support.interpreters import Interpreter, available  # noqa: E402
-from tests.support.mutate import MUTATIONS, mutated  # noqa: E402
+from tests.support.mutate import MUTATIONS, STRIPPED_MUTATIONS, mutated  # noqa: E402
+from tests.support.stripped import stripped  # noqa: E402
 
 #: Programs that need no compiler, of several kinds of verdict.
 PROGRAMS = ("late-cxa-atexit", "join-event", "lock-cycle", "buffered-io-daemon", "not-null-pointer", "not-in-atexit")
@@ -199,7 +200,7 @@ def summary(runs: Sequence[Run]) -> str:
     """Return the figures as text."""
     outcomes = [outcome for outcome in OUTCOMES if outcome in BAD or any(run.outcome == outcome for run in runs)]
     rows: List[List[object]] = []
-    for kind in [*MUTATIONS, ""]:
+    for kind in [*MUTATIONS, *STRIPPED_MUTATIONS, ""]:
         members = [run for run in runs if run.mutation == kind or not kind]
         if members:
             counts = Counter(run.outcome for run in members)
@@ -223,6 +224,7 @@ def main() -> int:
     parser.add_argument("--pythons", default="", help="labels of interpreters begin with one of these (3.8,3.13)")
     parser.add_argument("--programs", default=",".join(PROGRAMS), help="scenarios of the tests, or all")
     parser.add_argument("--mutations", default=",".join(MUTATIONS), help="kinds of damage")
+    parser.add_argument("--stripped", action="store_true", help="the interpreters without their debug information")
     parser.add_argument("--keep", type=Path, help="keep the damaged cores that led to failures there")
     parser.add_argument("--json", action="store_true", help="a JSON document in place of the table")
     words = parser.parse_args()
@@ -230,8 +232,8 @@ def main() -> int:
         words.count, words.seed, words.limit, words.memory, words.jobs, words.keep, words.mutations.split(",")
     )
     for kind in options.mutations:
-        if kind not in MUTATIONS:
-            parser.error(f"there is no damage {kind}: {', '.join(MUTATIONS)}")
+        if kind not in {**MUTATIONS, **STRIPPED_MUTATIONS}:
+            parser.error(f"there is no damage {kind}: {', '.join([*MUTATIONS, *STRIPPED_MUTATIONS])}")
     with tempfile.TemporaryDirectory(prefix="fingdb-fuzz-") as name:
         os.environ.setdefault(shared.VARIABLE, name)
         if words.cores:
@@ -239,6 +241,10 @@ def main() -> int:
         else:
             labels = tuple(text for text in words.pythons.split(",") if text)
             pythons = [python for python in available() if not labels or python.label.startswith(labels)]
+            if words.stripped:
+                # A stripped file keeps its build-id: what was learned from the whole one would serve it, too.
+                os.environ["XDG_CACHE_HOME"] = os.path.join(name, "cold-cache")
+                pythons = [stripped(python) for python in pythons]
             programs = list(SCENARIOS) if words.programs == "all" else words.programs.split(",")
             known = bases(programs, pythons, options.limit)
         if not known:

@@ -381,6 +381,7 @@ def layout_from(offsets: DebugOffsets) -> Layout:
             problems.append(name)
         else:
             layout.fields[name] = found
+    problems += [name for name in _overlapping(offsets.words) if name not in problems]
     for name, (group, member) in _SIZES.items():
         size = offsets.words[group][member]
         if not 16 <= size <= 256 or size % 8:
@@ -393,6 +394,19 @@ def layout_from(offsets: DebugOffsets) -> Layout:
     if problems:
         raise BadOffsets(f"the table of offsets in _PyRuntime is damaged ({', '.join(problems)})")
     return layout
+
+
+def _overlapping(words: Dict[str, Dict[str, int]]) -> List[str]:
+    """Return the fields that begin where another one of the same structure lies: one of the two is elsewhere."""
+    found: List[str] = []
+    last: Dict[str, Tuple[int, str]] = {}
+    for name, place in sorted(PLACES.items(), key=lambda item: words[item[1].group][item[1].member]):
+        offset = words[place.group][place.member] + place.plus
+        end, before = last.get(place.group, (0, ""))
+        if offset < end:
+            found += [before, name]
+        last[place.group] = (offset + (place.size if place.kind != "array" else 1), name)
+    return list(dict.fromkeys(found))
 
 
 def _field(words: Dict[str, Dict[str, int]], name: str, place: Place) -> Optional[Field]:

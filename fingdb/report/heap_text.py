@@ -58,8 +58,10 @@ def render_heap(
     generations = sorted({generation for each in census.types for generation in each.counts})
     counts: Dict[int, int] = {g: sum(each.counts.get(g, 0) for each in census.types) for g in generations}
     facts = [plural(census.count, "object"), plural(len(census.types), "type")]
+    # So it is without debug information: no type tells whether its objects vary in size.
+    fixed_only = bool(census.types) and not any(each.exact for each in census.types)
     if whole:
-        facts.append(human(whole))
+        facts.append(f"at least {human(whole)}" if fixed_only else human(whole))
     facts += [f"{generation_name(g).lower().replace('gen ', 'generation ')} {counts[g]}" for g in generations]
     if census.partial:
         facts.append("partial")
@@ -79,7 +81,11 @@ def render_heap(
     if rest:
         more = sum(each.count for each in rest)
         lines.append(style.dim(f"{plural(len(rest), 'more type')} with {plural(more, 'object')}; --limit 0 lists all"))
-    if any(not each.exact for each in shown if each.bytes is not None):
+    if fixed_only and whole:
+        lines.append(style.dim(
+            "≥: the fixed part of such an object; whether it has more cannot be told without debug information"
+        ))
+    elif any(not each.exact for each in shown if each.bytes is not None):
         lines.append(style.dim("≥: what such an object owns elsewhere is not counted"))
     lines += problems_of(census.problems, style, width)
     return style.output("\n".join(lines))

@@ -35,6 +35,20 @@ def test_damaged_cores(any_python: Interpreter, program: str, tmp_path: Path) ->
     assert {run["outcome"] for run in runs} & {"same", "less sure"}
 
 
+def test_damaged_tables_of_offsets(python: Interpreter, tmp_path: Path) -> None:
+    """Without debug information `_Py_DebugOffsets` is all there is: what it says is believed only if it can be right."""
+    if python.version < (3, 13) or not python.has_debug_info or python.debug:
+        pytest.skip("no table of offsets, or nothing to strip")
+    words = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), "--json", "--jobs", "1", "--keep", str(tmp_path)]
+    words += ["--count", "12", "--seed", "1", "--limit", "30", "--stripped", "--mutations", "wild-offsets"]
+    words += ["--pythons", python.label, "--programs", "join-event"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, env=gdb_environment(), timeout=900)
+    runs = json.loads(done.stdout)
+    failures = [run for run in runs if run["outcome"] in BAD]
+    assert len(runs) == 12 and not failures and done.returncode == 0, failures
+    assert any(run["outcome"] == "unknown" for run in runs)  # the table was looked at, and refused
+
+
 @pytest.mark.parametrize("kind", MUTATIONS)
 def test_each_damage_does_something(any_python: Interpreter, kind: str) -> None:
     words, environment = SCENARIOS["late-cxa-atexit"].command(any_python)

@@ -177,6 +177,19 @@ def test_summary_commands(bare: Interpreter, cold: Path) -> None:
         assert "without debug information" in said["gc"]
 
 
+def test_sizes_that_cannot_be_told_are_least_ones(bare: Interpreter, cold: Path) -> None:
+    """The table of offsets does not say which types have items, or tables elsewhere."""
+    if bare.free_threaded:
+        pytest.skip("where its objects are is told by nothing that it exports")
+    said = commands(bare, cold, "heap")["heap"]
+    if bare.version < TABLE_OF_OFFSETS:
+        assert "partial" in said.splitlines()[0] and "does not tell where the collector's state lies" in said
+        return
+    assert "at least" in said.splitlines()[0]
+    assert re.search(r"^tuple +\d+ +≥ \d+", said, re.MULTILINE)
+    assert "whether it has more cannot be told without debug information" in " ".join(said.split())
+
+
 #: Scenario -> kind, function, culprit's function (None: it lies in a stripped file), beginning of its library.
 FOUND: Dict[str, Tuple[str, str, Optional[str], str]] = {
     "late-libc-atexit": ("touch-after-finalize", "PyGILState_Ensure", "flush_records", "tracelib."),

@@ -12,6 +12,8 @@ _WRITABLE = 2
 _PAGE = 4096
 #: Offsets in NT_PRSTATUS of x86-64: the registers, and how many there are.
 _REGISTERS, _REGISTER_COUNT, _STACK_POINTER = 112, 27, 19
+#: Words of the smallest table of offsets, that of 3.13, behind cookie, version and free_threaded.
+_TABLE_WORDS = 70
 
 
 class Segment(NamedTuple):
@@ -272,6 +274,33 @@ def damage_headers(image: Image, rng: random.Random) -> None:
         image.data[rng.randrange(4, min(end, len(image.data)))] = rng.choice((0, 1, 0xFF, rng.randrange(256)))
 
 
+def wild_offsets(image: Image, rng: random.Random) -> None:
+    """Change words of the table of offsets at the start of ``_PyRuntime`` (3.13 and later; of others nothing changes)."""
+    table = _table_of_offsets(image)
+    if table is None:
+        return
+    words = rng.choice((1, 1, 2, 8, _TABLE_WORDS))
+    for index in rng.sample(range(_TABLE_WORDS), words):
+        address = table + 8 * (3 + index)
+        value = image.word(address) or 0
+        near = value + rng.choice((-16, -8, -4, -1, 1, 4, 8, 16, 64, 4096))
+        neighbour = image.word(table + 8 * (3 + rng.randrange(_TABLE_WORDS))) or 0
+        image.put(address, rng.choice((near, near, neighbour, neighbour, 1 << 23, _wild(image, rng, address))))
+
+
+def _table_of_offsets(image: Image) -> Optional[int]:
+    """Return the address of ``_Py_DebugOffsets`` in memory that the program could write to, None without one."""
+    for segment in image.writable():
+        at = image.data.find(b"xdebugpy", segment.offset, segment.offset + segment.size)
+        while at >= 0:
+            address = segment.address + at - segment.offset
+            # The word after the cookie is PY_VERSION_HEX; a copy of the cookie alone is none.
+            if address % 8 == 0 and (image.word(address + 8) or 0) >> 24 == 3:
+                return address
+            at = image.data.find(b"xdebugpy", at + 1, segment.offset + segment.size)
+    return None
+
+
 MUTATIONS: Dict[str, Mutation] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -291,10 +320,12 @@ MUTATIONS: Dict[str, Mutation] = {
         damage_headers,
     )
 }
+#: Damage that only a core of a build without debug information shows: of the others nobody reads the table.
+STRIPPED_MUTATIONS: Dict[str, Mutation] = {"wild-offsets": wild_offsets}
 
 
 def mutated(data: bytes, kind: str, rng: random.Random) -> bytes:
     """Return a core file with damage of one kind."""
     image = Image(bytearray(data))
-    MUTATIONS[kind](image, rng)
+    {**MUTATIONS, **STRIPPED_MUTATIONS}[kind](image, rng)
     return bytes(image.data)

@@ -265,3 +265,16 @@ def test_a_damaged_table_is_refused_or_harmless(index: int, value: int) -> None:
         return
     for field in found.fields.values():
         assert field is not None and 0 <= field.offset < 1 << 24
+
+
+@pytest.mark.parametrize("index, value, fields", [
+    (21, 16, {"thread.interp", "thread.thread_id"}),  # thread_id where interp is
+    (7, 7656, {"interp.gc", "interp.modules"}),
+    (22, 152, {"thread.thread_id", "thread.native_thread_id"}),
+], ids=range(3))
+def test_two_members_in_one_place_are_a_damaged_table(index: int, value: int, fields: "set[str]") -> None:
+    words = list(WORDS_3_13)
+    words[index] = value
+    with pytest.raises(debug_offsets.BadOffsets) as problem:
+        offsets_in(table_bytes(words))
+    assert all(name in str(problem.value) for name in fields)

@@ -39,7 +39,7 @@ class SizeRule:
 
     ``fixed`` bytes each, header included, and, where that is not all, what ``variable`` tells of an object (of many
     at once where it takes ``columns``). Not ``exact``: the type has a ``__sizeof__`` of its own that is not known here,
-    what it owns elsewhere is not counted.
+    or nobody can tell whether it has one; items, and what an object owns elsewhere, are not counted.
     """
 
     fixed: int
@@ -71,6 +71,8 @@ class Sizes:
         self._one = _One(target)
         self._rules: Dict[int, SizeRule] = {}
         layout = target.layout
+        #: Whether a type tells that its objects vary in size: the table of offsets of a stripped build leaves that out.
+        self._tell_all = all(map(layout.has, ("type.itemsize", "type.base", "type.methods", "method_def.name")))
         self._formulas: Dict[str, Callable[[Reader, Any], Any]] = {
             "list": lambda read, at: read.member("list.allocated", at) * 8,
             "bytearray": lambda read, at: read.member("bytearray.alloc", at),
@@ -124,6 +126,8 @@ class Sizes:
             before = 0 if target.build.free_threaded else target.layout.size("gc_head") or 16
             if flags & (MANAGED_DICT | MANAGED_WEAKREF):
                 before += 16
+        if not self._tell_all:
+            return SizeRule(before + basic, False)
         owner = self._owner_of_sizeof(type_)
         formula = self._formulas.get(owner or "")
         if formula is not None and owner in ("int", "str", "type"):
