@@ -12,7 +12,7 @@ userland_venv=/opt/fingdb
 
 # userland_packages: print what is installed in there. A change here brings userlands up to date.
 userland_packages() {
-    printf '%s\n' gdb gcc g++ libc6-dbg procps xz-utils zstd lz4 ca-certificates
+    printf '%s\n' gdb gcc g++ libc6-dbg libcrypt-dev procps xz-utils zstd lz4 ca-certificates
     printf '%s\n' python3-venv python3-numpy python3-tabulate python3-pygments
     printf '%s\n' python3-pytest python3-pytest-xdist python3-pytest-rerunfailures cython3 python3-pybind11
     for version in 3.13 3.14 3.15; do
