@@ -123,7 +123,9 @@ quiet("run")
 SYMTAB = gdb.find_pc_line(gdb.newest_frame().pc()).symtab
 INLINED = int(gdb.VERSION.split(".")[0]) < 14 or "-fltrans" not in (SYMTAB.producer or "" if SYMTAB else "")
 if INLINED:
-    quiet("maint expand-symtabs")
+    # CPython's units only: the C library's debug information is as large, and no step is in it.
+    for part in ("Python/", "Objects/", "Modules/", "Parser/", "artificial"):
+        quiet("maint expand-symtabs " + part)
 for name in NAMES:
     try:
         ByName(name)
