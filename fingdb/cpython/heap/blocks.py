@@ -15,7 +15,7 @@ from ..objects import is_likely_count
 from ..target import PythonTarget
 from .locate import Located
 from .pymalloc import used_blocks
-from .records import NO_OBJECT, Blocks
+from .records import NO_OBJECT, Blocks, cut_to_shortest
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
 from .typetest import TypeTest
 
@@ -49,8 +49,7 @@ def contents(target: PythonTarget, listed: Iterable[int]) -> BlockContents:
         _Sorter(target, blocks, found).run(set(listed))
     except INTERRUPTS:
         found.interrupted = True
-        least = min(len(found.addresses), len(found.types))
-        del found.addresses[least:], found.types[least:]
+        cut_to_shortest(found.addresses, found.types)
     return found
 
 

@@ -18,7 +18,7 @@ from ..target import PythonTarget, Unreadable
 from ..thread_list import thread_addresses
 from .abandoned import abandoned_segments
 from .mimalloc import Mimalloc, Page
-from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects
+from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects, cut_to_shortest
 
 #: Bits of ``ob_gc_bits``: _PyGC_BITS_TRACKED and _PyGC_BITS_FROZEN in Include/internal/pycore_gc.h.
 _TRACKED, _FROZEN = 1, 8
@@ -97,8 +97,7 @@ def paged_objects(target: PythonTarget, interpreter: int) -> GcObjects:
     except INTERRUPTS:
         interrupted = True
         problems.append("interrupted: not all objects were read")
-        least = min(len(addresses), len(types), len(generations))  # it can happen between two statements
-        del addresses[least:], types[least:], generations[least:]
+        cut_to_shortest(addresses, types, generations)
     return GcObjects(addresses, types, generations, bool(problems), problems, interrupted)
 
 
@@ -143,8 +142,7 @@ def paged_blocks(target: PythonTarget, interpreters: Sequence[int]) -> Blocks:
         except INTERRUPTS:
             interrupted = True
             problems.append("interrupted: not all blocks were read")
-            least = min(len(starts), len(sizes), len(heads))
-            del starts[least:], sizes[least:], heads[least:]
+            cut_to_shortest(starts, sizes, heads)
             break
         told.sum_up()
     header = hooks * target.memory.pointer_size

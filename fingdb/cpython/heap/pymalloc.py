@@ -17,7 +17,7 @@ from .. import runtime
 from ..statics import static_address
 from ..target import PythonTarget, Unreadable
 from .pages import paged_blocks
-from .records import Blocks
+from .records import Blocks, cut_to_shortest
 
 #: Sizes of pools: where there is a radix tree of arenas (3.10 and later), and before.
 POOL_SIZES = (1 << 14, 1 << 12)
@@ -107,8 +107,7 @@ def used_blocks(target: PythonTarget) -> Blocks:
                 target.debugger.check_interrupt()
     except INTERRUPTS:
         interrupted = True
-        least = min(len(starts), len(sizes))
-        del starts[least:], sizes[least:]
+        cut_to_shortest(starts, sizes)
         found.problems.append("interrupted: not all blocks were read")
     partial = partial or interrupted or bool(found.damaged)
     large = large_blocks(target, None if partial else len(starts))

@@ -10,6 +10,7 @@ from typing import Collection, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget, Unreadable
+from .records import cut_to_shortest
 
 #: Links carry flags in their low bits: Include/internal/pycore_gc.h.
 FLAGS = 3
@@ -59,8 +60,7 @@ def walk_list(
         try:
             _Follower(target, head, first, most, walk, frozenset(others), walked).run()
         except INTERRUPTS:
-            least = min(len(walk.nodes), len(walk.types))  # it can happen between two statements
-            del walk.nodes[least:], walk.types[least:]
+            cut_to_shortest(walk.nodes, walk.types)
             walk.interrupted = True
             walk.problem = "interrupted"
     return walk
