@@ -35,6 +35,7 @@ from .null_checks import asks_for_null
 from .resources import ResourceWatch
 from .sentinels import Sentinels
 from .state_net import Death, StateNet
+from .thread_ends import THREAD_ENDS, ends_by_itself
 from .touch_log import TouchLog
 from .witness import Scene, Witness
 
@@ -47,8 +48,6 @@ ANSWERS_NULL = ("PyState_FindModule",)
 OFTEN_ENOUGH = 12
 #: The step from which on there is no interpreter and no thread state: nothing of the API works any more.
 INTERPRETER_ENDS = "PyInterpreterState_Delete"
-#: Where a thread ends that asked for the GIL too late; up to 3.13, and from its late releases on.
-THREAD_ENDS = ("PyThread_exit_thread", *HUNG)
 
 
 class Checker:
@@ -62,6 +61,8 @@ class Checker:
         self._python = python
         #: Whether a thread that asks for the GIL is late only if the finalizing flag is set by then.
         self._ask_flag = False
+        #: Whether that flag is still to be set.
+        self._awaits_flag = False
         #: Threads that asked for the GIL too late, by native id.
         self._asked: Set[int] = set()
         self._tracer = tracer
@@ -106,6 +107,11 @@ class Checker:
             self._states.cast(trace, self._tracer.runtime)
             self._dead.cast(trace, self._tracer.runtime)
         self._flag_set_unseen(trace, run)
+        if self._awaits_flag and self._flag():
+            self._awaits_flag = False
+            end = self._ledger.end_of(DAEMON_THREADS)
+            if end is not None:
+                self._look_who_waits(end)
         if self._tracer.runtime is not None and _ends_unseen(run) and _belongs(run, trace):
             # It ends unseen, perhaps long before the next step begins. What it does itself its frames tell.
             for ended in self._ledger.ending(trace, run):
@@ -127,7 +133,7 @@ class Checker:
         # Where few functions have names the first step in sight may come too late: each call asks for the flag itself.
         few = run is trace.root and self._flag() is not None and runtime.plan().source == SOURCES[0]
         if begun or few:
-            self._ask_flag = few
+            self._ask_flag = self._awaits_flag = few
             if few:
                 self._witness.remember_threads()
             self._arm(runtime, self._ledger.note(subsystem, trace, run))
@@ -200,7 +206,7 @@ class Checker:
         self._places.clear()
         self._witness.forget()
         self._leaving = False
-        self._ask_flag = False
+        self._ask_flag = self._awaits_flag = False
         self._asked.clear()
         self._watches_all = False
         self._environ.before(trace.root.name)
@@ -215,10 +221,15 @@ class Checker:
             names = (*subsystem.touched_by, *THREAD_ENDS)
             self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True)
             self._watch_thread_ends(runtime, ended)
-            self._asked_before = ended
-            self._tracer.pause = self.may_pause
+            if not self._ask_flag:
+                self._look_who_waits(ended)
         else:
             self._sentinels.watch(runtime, subsystem.touched_by, lambda hit, name: self._touch(hit, name, ended))
+
+    def _look_who_waits(self, ended: Ended) -> None:
+        """At the next stop, which comes as soon as it may: those who wait for the GIL by then ask no more."""
+        self._asked_before = ended
+        self._tracer.pause = self.may_pause
 
     def _watch_thread_ends(self, runtime: RuntimeModule, ended: Ended) -> None:
         """Watch how late threads end by the C library, where CPython's own functions for that may have no name.
@@ -367,11 +378,11 @@ class Checker:
             return False
         if name in THREAD_ENDS and hit.native_id in self._asked:
             return False  # that is what became of it
-        self._asked.add(hit.native_id)
         scene = self._witness.look(hit)
-        if self._nested(scene):
+        if self._nested(scene) or name in THREAD_ENDS and ends_by_itself(scene.frames):
             self._looked(hit, None)
             return False
+        self._asked.add(hit.native_id)
         return self._looked(hit, self._late_thread_finding(hit, name, ended, scene, trace))
 
     def _once_more(self, hit: Hit) -> bool:
@@ -414,6 +425,7 @@ class Checker:
             hit = Hit(0, 0, thread.native_id, thread.pid)
             scene = self._witness.look(hit)
             if _first(scene, ended.subsystem.touched_by):
+                self._asked.add(thread.native_id)
                 self._add(self._late_thread_finding(hit, "take_gil", ended, scene, trace))
 
     def _late_thread_finding(self, hit: Hit, name: str, ended: Ended, scene: Scene, trace: Trace) -> Finding:

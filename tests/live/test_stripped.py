@@ -10,7 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
 
@@ -228,15 +228,21 @@ def test_what_comes_too_late_is_found_and_blamed(name: str, python: Interpreter,
     assert any("has no debug information" in note and "fingdb doctor" in note for note in document["notes"])
 
 
+def where_seen(python: Interpreter) -> Set[str]:
+    """Return the functions a late thread is seen in: where it asks for the GIL, or waits for it, or ends.
+
+    One that got it once more before its end, or called a copy without a name (link-time optimisation), is seen there.
+    """
+    return {"PyEval_RestoreThread", "PyThread_hang_thread" if sleep_for_ever(python) else "PyThread_exit_thread"}
+
+
 def test_daemon_threads_that_ask_for_the_gil(python: Interpreter, bare: Interpreter, cold: Path) -> None:
     """The finalizing flag tells, not the step that sets it: that has no name."""
     (program,) = [p for p in PROGRAMS if p.name == "daemon-gil"]
     words, env = program.command(python)
     document = report("check", bare.path, *words[1:], cache=cold, env=env)
     found = [each for each in document["findings"] if each["severity"] != "note"]
-    # One that waited already, or called a copy without a name (link-time optimisation), is seen where it ends.
-    asked = {"PyEval_RestoreThread", "PyThread_hang_thread" if sleep_for_ever(python) else "PyThread_exit_thread"}
-    assert found and {each["function"] for each in found} <= asked
+    assert found and {each["function"] for each in found} <= where_seen(python)
     assert all(each["phase"] != "thread-shutdown" for each in found)  # the flag was set by then
     for finding in found:
         assert (finding["kind"], finding["severity"]) == ("late-thread", "warning")
@@ -244,3 +250,38 @@ def test_daemon_threads_that_ask_for_the_gil(python: Interpreter, bare: Interpre
             assert finding["culprit"]["function"] == "poll"
         else:
             assert finding["culprit"] is None  # its Python stack cannot be read
+
+
+#: A C function that never lets the GIL go until the finalizing flag is set: who asked before waits, and does not ask again.
+ASKED_BEFORE = """
+import atexit, threading, time
+def poll():
+    while True:
+        time.sleep(0.0005)
+threading.Thread(target=poll, daemon=True).start()
+time.sleep(0.05)
+atexit.register(sum, range(20_000_000))
+"""
+#: When finalization begins it waits for a thread that waits for the GIL. That one gets it, and is not late.
+JOINED = """
+import threading, time
+def work():
+    until = time.time() + 1
+    while time.time() < until:
+        pass
+for _ in range(2):
+    threading.Thread(target=work).start()
+time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize(("program", "late"), [(ASKED_BEFORE, 1), (JOINED, 0)], ids=["asked-before", "joined"])
+def test_threads_that_wait_for_the_gil_when_finalization_begins(
+    program: str, late: int, python: Interpreter, bare: Interpreter, cold: Path
+) -> None:
+    if python.free_threaded:
+        pytest.skip("there is no GIL to wait for")
+    document = report("check", bare.path, "-c", program, cache=cold)
+    found = [each for each in document["findings"] if each["severity"] != "note"]
+    assert [each["kind"] for each in found] == ["late-thread"] * late
+    assert all(each["function"] in where_seen(python) and each["phase"] != "thread-shutdown" for each in found)
