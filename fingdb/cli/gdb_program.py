@@ -88,11 +88,19 @@ def explain_failure(gdb: str, log: str) -> str:
     reason = _what_is_wrong(gdb)
     if reason:
         return reason
-    if _INTERNAL_ERROR in log:
-        words = log.split(_INTERNAL_ERROR, 1)[1].splitlines()[0]
-        return f"gdb failed inside itself ({words[:200]}); this is a fault of gdb, another version may do better"
+    failure = own_failure(log)
+    if failure:
+        return failure
     said = last_words(log)
     return "gdb ended without a result" + (f"; its last words: {said}" if said else "")
+
+
+def own_failure(log: str) -> Optional[str]:
+    """Return a sentence about gdb's own failure if its ``log`` tells of one, else None."""
+    if _INTERNAL_ERROR not in log:
+        return None
+    words = log.split(_INTERNAL_ERROR, 1)[1].splitlines()[0]
+    return f"gdb failed inside itself ({words[:200]}); this is a fault of gdb, another version may do better"
 
 
 def last_words(log: str) -> str:

@@ -18,7 +18,7 @@ import time
 from typing import Callable, Dict, List, NamedTuple, NoReturn, Optional
 
 from .errors import CliError
-from .gdb_program import explain_failure, gdb_environment, init_file, light_options
+from .gdb_program import explain_failure, gdb_environment, init_file, light_options, own_failure
 from .program import Launch
 from .surroundings import RESTORED, Surroundings
 
@@ -232,8 +232,12 @@ class _Session:
             return Outcome(None, "gdb did not end in time, and was killed together with the program")
         if (not isinstance(result, dict) or result.get("error")) and _PTRACE_REFUSED in log:
             return Outcome(None, "the kernel does not let gdb trace a program here (" + _PTRACE_REFUSED + ")")
-        if not isinstance(result, dict):
+        if not isinstance(result, dict) or not result:
             return Outcome(None, explain_failure(self.gdb, log))
+        failure = own_failure(log)
+        notes = result.get("notes")
+        if failure and isinstance(notes, list):
+            notes.append(failure)  # it went on, but something may be missing
         return Outcome(result, None)
 
     def _read(self, name: str) -> str:

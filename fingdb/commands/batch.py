@@ -10,6 +10,7 @@ import threading
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..debugger.interface import DebuggerError, StopEvent, TargetKind
+from ..debugger.undertaker import Undertaker
 from ..finalization.changes import Changes, Recorder
 from ..finalization.goals import Goal
 from ..finalization.steps import step_states
@@ -160,15 +161,19 @@ class Walk:
         tracer.counts = False
         tracer.ends = self.exact_ends
         session.debugger.on_stop(self._stopped)
+        session.debugger.outlive_failures()
         timer = threading.Timer(self.timeout, self.interrupt) if self.timeout else None
         if timer is not None:
             timer.daemon = True
             start_thread(timer)
+        undertaker = Undertaker(lambda: tracer.pid)
+        start_thread(undertaker)
         try:
             self._on(self.first)
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
                 self._on(session.debugger.resume)
         finally:
+            undertaker.dismiss()
             if timer is not None:
                 timer.cancel()
         if self.timed_out and session.debugger.target().kind is TargetKind.LIVE:

@@ -304,6 +304,9 @@ class FakeDebugger:
         self.info = TargetInfo(TargetKind.LIVE, self.info.executable, self.info.pid or 1000)
         self.resume()
 
+    def outlive_failures(self) -> None:
+        """Nothing to do: it does not fail."""
+
     def expect_exit(self, pid: int, code: int) -> None:
         """Nothing to do: a script's exit is never missed."""
 

@@ -339,6 +339,9 @@ class Debugger(Protocol):
     def start(self) -> None:
         """Run the program from its beginning; return when it stops."""
 
+    def outlive_failures(self) -> None:
+        """Let the debugger go on after a failure inside itself: for one that nobody but us uses."""
+
     def expect_exit(self, pid: int, code: int) -> None:
         """Note with which code a process is about to exit: `on_exit` tells it should the debugger miss the end."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -243,15 +244,34 @@ def test_the_users_python_settings_do_not_reach_gdb(any_python: Interpreter, tmp
     assert done.returncode == 0, done.stderr
 
 
+def gdb_that_reads(commands: Path, place: Path) -> Path:
+    """Return gdb as it is, but for some commands before init.py is sourced."""
+    insert = f'[ "$word" != -x ] || set -- "$@" -ix {commands}'
+    return stub(place, f'for word do shift; {insert}; set -- "$@" "$word"; done; exec gdb "$@"')
+
+
+def test_a_gdb_that_fails_inside_itself_as_the_process_dies(any_python: Interpreter, tmp_path: Path) -> None:
+    """What was found until then is told, and that something may be missing."""
+    fault, report = tmp_path / "fault", tmp_path / "report.json"
+    fault.write_text(
+        "define hook-continue\npython import os; os.kill(gdb.selected_inferior().pid, 9)\nmaint internal-error oh\nend\n"
+    )
+    code = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGSEGV)"
+    gdb = gdb_that_reads(fault, tmp_path / "gdb")
+    done = run_fingdb("run", "--gdb", gdb, "--json", "-o", report, "--", any_python.path, "-c", code)
+    document = json.loads(report.read_text())
+    assert (document["target"]["signal"], -done.returncode) == ("SIGKILL", signal.SIGKILL)
+    assert document["steps"][0]["state"] == "running"
+    assert any("gdb failed inside itself (oh)" in note for note in document["notes"])
+
+
 def test_a_gdb_that_fails_inside_itself(any_python: Interpreter, tmp_path: Path) -> None:
     """One sentence; the program goes with gdb, and no core file of gdb is left where the user works."""
     work = tmp_path / "work"
     work.mkdir()
     fault = tmp_path / "fault"
     fault.write_text("maint internal-error oh\n")
-    # gdb as it is, but for a command that makes it fail before init.py is sourced.
-    insert = f'[ "$word" != -x ] || set -- "$@" -ix {fault}'
-    gdb = stub(tmp_path / "gdb", f'for word do shift; {insert}; set -- "$@" "$word"; done; exec gdb "$@"')
+    gdb = gdb_that_reads(fault, tmp_path / "gdb")
     command = [*fingdb_command(), "run", "--gdb", gdb, "--", any_python.path, "-c", "pass"]
     done = subprocess.run(
         ["/bin/sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *command],

@@ -16,6 +16,8 @@ from .postponed import Postponed
 _FATAL = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL")
 #: So long (seconds) a process that gdb lost sight of may take to end.
 _LAST_WORDS = 2.0
+#: The same where most probably nothing is wrong with the process, and the user waits.
+_QUICK_WORDS = 0.2
 
 
 class Control(Postponed):
@@ -55,18 +57,23 @@ class Control(Postponed):
         try:
             gdb.execute(command, from_tty=False)
         except gdb.error as error:
-            if not before or not self._recover():
+            if not before or not self._recover(_LAST_WORDS):
                 raise DebuggerError(str(error).rstrip(".")) from None
+        except KeyboardInterrupt:
+            # Control-C, or gdb failed inside itself and was told to `outlive_failures`.
+            if not before or not self._recover(_QUICK_WORDS) or gdb.selected_inferior().pid:
+                raise
 
-    def _recover(self) -> bool:
+    def _recover(self, patience: float) -> bool:
         """Come back from a failure of gdb in the middle of a run; tell whether that went well.
 
         When a process with several threads exits, these vanish under gdb's hands: "Couldn't get
         registers: No such process", "Cannot find user-level thread". gdb then takes the rest for
         running and refuses everything. How the process ended the kernel still knows, or `expect_exit`.
+        One that is about to end gets ``patience`` seconds for that.
         """
         inferior = gdb.selected_inferior()
-        deadline = time.monotonic() + _LAST_WORDS
+        deadline = time.monotonic() + patience
         while inferior.pid:
             gone = not exists(inferior.pid)  # gdb has waited for it, and then forgot what it was told
             self._missed = self._expected_end(inferior.pid) if gone else end_of(inferior.pid)
@@ -77,6 +84,13 @@ class Control(Postponed):
                 return _select_stopped(inferior)
             time.sleep(0.01)
         return True
+
+    def outlive_failures(self) -> None:
+        """Let gdb go on after a failure inside itself: for one that we started, which has findings to tell.
+
+        It fails ("wait returned unexpected status") when a thread is made while the process dies.
+        """
+        gdb.execute("maintenance set internal-error quit no", to_string=True)
 
     def expect_exit(self, pid: int, code: int) -> None:
         """Note with which code a process is about to exit, for the case that gdb misses its end."""
