@@ -107,7 +107,7 @@ def _may_be_a_lost_reference(case: Case, evidence: Evidence) -> bool:
     damage = evidence.damage
     if damage is None or damage.hooks and damage.sure or not case.nameless or case.reads_objects:
         return False
-    return not damage.sure or "invalid pointer" in damage.message
+    return not damage.sure or damage.of_a_pointer
 
 
 def _overflow(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:

@@ -96,7 +96,7 @@ def gather(case: Case, task: Task, standing: Standing) -> Evidence:
             if found.refcount is None and found.damage is None and own:
                 said = said or overwritten(case, task) or allocator_damage(case, task)
                 found.damage = Damage(said, False, 1, True) if said else None
-        elif found.damage is not None and not found.damage.hooks and "invalid pointer" in found.damage.message:
+        elif found.damage is not None and found.damage.of_a_pointer:
             found.refcount = static_freed(case, task)
             found.static_freed = found.refcount is not None
         found.touched = _touched(task, standing)

@@ -15,6 +15,9 @@ _LIBC = re.compile(
     r"malloc\(\)|free\(\)|realloc\(\)|calloc\(\)|munmap_chunk\(\)|mremap_chunk\(\)|corrupt|double free|invalid pointer"
     r"|invalid size|unaligned|tcache|sysmalloc|stack smashing|buffer overflow|_int_free|_int_malloc"
 )
+#: What free() says of a pointer that it never gave out. Of one with zeros before it, glibc 2.36 says the first, 2.43 the
+#: second, which is also said of a block whose own size was written over.
+_NEVER_GIVEN_OUT = re.compile(r"invalid pointer|free\(\): invalid size")
 #: What the debug hooks say (Objects/obmalloc.c).
 _HOOKS = re.compile(r"bad (?:leading|trailing) pad byte|bad ID: Allocated using API|Debug memory block")
 _REPORTING: FrozenSet[str] = frozenset({"malloc_printerr", "__fortify_fail", "__stack_chk_fail", "__chk_fail"})
@@ -37,6 +40,11 @@ class Damage:
     index: int
     #: True when the debug hooks of CPython's own allocators found it.
     hooks: bool = False
+
+    @property
+    def of_a_pointer(self) -> bool:
+        """Whether libc may have been given a pointer that it never gave out, its heap being sound."""
+        return self.sure and not self.hooks and _NEVER_GIVEN_OUT.search(self.message) is not None
 
 
 def heap_damage(case: Case, task: Task, fatal: Optional[FatalError]) -> Optional[Damage]:
