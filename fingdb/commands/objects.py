@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from ..cpython import objects as reading
 from ..cpython.heap.objects import gc_objects
 from ..cpython.heap.records import PERMANENT
+from ..cpython.late_counts import counted_late
 from ..cpython.reprs import qualified_name, safe_repr
 from ..cpython.target import Unreadable
 from ..report.escape import printable
@@ -91,10 +92,11 @@ class ObjectsCommand(Command):
         python = self.session.python()
         try:
             count: Optional[int] = reading.refcount(python, address)
+            held = counted_late(python, address)
         except Unreadable:
-            count = None
+            count = held = None
         return {
-            "address": hex(address), "type": qualified_name(python, type_), "refcount": count,
+            "address": hex(address), "type": qualified_name(python, type_), "refcount": count, "held": held,
             "generation": "frozen" if generation == PERMANENT else generation,
             "repr": printable(safe_repr(python, address), 200),
         }

@@ -6,6 +6,7 @@ from typing import List, Optional, Tuple
 
 from ..model.report import Module
 from . import dicts
+from .late_counts import counted_late
 from .objects import is_instance_of, is_none, refcount, short_repr, string, type_name
 from .target import PythonTarget, Unreadable
 
@@ -44,6 +45,7 @@ def _module(target: PythonTarget, key: int, address: int) -> Module:
     try:
         module.type = type_name(target, address)
         module.refcount = refcount(target, address)
+        module.held = counted_late(target, address)
         if is_none(target, address):
             module.state = "none"
         elif not is_instance_of(target, address, "module"):

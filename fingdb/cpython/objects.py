@@ -16,11 +16,9 @@ TYPE = 1 << 31
 
 #: ``ob_ref_local`` of immortal objects of free-threaded builds.
 _IMMORTAL_LOCAL = 0xFFFFFFFF
-#: _PyGC_BITS_DEFERRED of ``ob_gc_bits``: Include/internal/pycore_gc.h.
-_DEFERRED = 64
 #: What is added to the count of an object whose references are counted late: 1 in 3.13, _Py_REF_DEFERRED of
 #: Include/internal/pycore_object.h (PY_SSIZE_T_MAX / 8) from 3.14 on. No other count comes near that.
-_ADDED = ((1 << 63) - 1) // 8
+ADDED_LATE = ((1 << 63) - 1) // 8
 #: Nobody holds so many references to an object. Static objects begin with 999999999 in 3.11, immortal ones have marks of
 #: their own; what is far larger is an address that overwrote the count.
 _MOST_HELD = 1 << 40
@@ -127,26 +125,19 @@ def refcount(target: PythonTarget, address: int) -> int:
     return local + (shared >> 2)
 
 
-def held_references(target: PythonTarget, address: int) -> int:
-    """Return how many references to an object somebody holds, by its own count. Raises MemoryFault.
-
-    That is `refcount`, but for objects of free-threaded builds whose references are counted late: what these have
-    more nobody holds (_PyObject_SetDeferredRefcount in Objects/object.c). Frames hold some that are not counted.
-    """
-    deferred = bool((target.value("object.gc_bits", address) or 0) & _DEFERRED)
-    count = refcount(target, address)
-    if not deferred or count == _IMMORTAL_LOCAL:
-        return count
-    return count - (_ADDED if _has_added(count) else 1)
-
-
 def is_likely_count(count: int) -> bool:
     """Tell whether a number can be the count of an object that lives."""
-    return 0 < count < _MOST_HELD or _has_added(count)
+    return 0 < count < _MOST_HELD or has_added(count)
 
 
-def _has_added(count: int) -> bool:
-    return abs(count - _ADDED) < _MOST_HELD
+def has_added(count: int) -> bool:
+    """Tell whether a count has what is added to it from 3.14 on where references are counted late."""
+    return abs(count - ADDED_LATE) < _MOST_HELD
+
+
+def is_immortal_count(count: int) -> bool:
+    """Tell whether what `refcount` gives is the mark of an immortal object of builds without a GIL."""
+    return count == _IMMORTAL_LOCAL
 
 
 # -- strings --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ..cpython.graph.edges import Edge
 from ..cpython.graph.owners import Heap
 from ..cpython.graph.rows import HELD, VISITED
 from ..cpython.graph.whole import Graph
+from ..cpython.late_counts import held_references
 from ..cpython.target import Unreadable
 from .roots import Roots
 
@@ -44,7 +45,7 @@ def short_of_references(heap: Heap, graph: Graph, roots: Roots) -> Iterator[Shor
         try:
             if is_immortal(heap.target, address):
                 continue
-            count = objects.held_references(heap.target, address)
+            count = held_references(heap.target, address)
         except Unreadable:
             continue
         if count >= counted or is_static(address):

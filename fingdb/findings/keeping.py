@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, Tuple
 
-from ..cpython import objects
 from ..cpython.graph.describe import is_immortal, reference, type_words
 from ..cpython.graph.edges import Edge, label
 from ..cpython.graph.owners import Heap
 from ..cpython.graph.referrers import Referrers, referrers
+from ..cpython.late_counts import held_references
 from ..cpython.reprs import safe_repr
 from ..cpython.target import Corrupt
 from ..debugger.interface import INTERRUPTS, Interrupted
@@ -84,7 +84,7 @@ def account_of(heap: Heap, address: int, found: Referrers, holders: List[Holder]
     target = heap.target
     kinds = [holder.kind for holder in holders if holder.owned or holder.kind in CONSERVATIVE]
     account = Account(
-        None if is_immortal(target, address) else objects.held_references(target, address),
+        None if is_immortal(target, address) else held_references(target, address),
         sum(1 for _owner, edge in found.edges if edge.owned),
         kinds.count(FRAME), kinds.count(STATIC), sum(kinds.count(kind) for kind in STRUCTURES), kinds.count(ATEXIT),
         kinds.count(STACK), kinds.count(MEMORY),
@@ -132,7 +132,7 @@ class _Search:
             for address in level:
                 self._places(address, found[address])
                 for owner, edge in found[address].edges:
-                    if not edge.owned or owner in self._next or owner == self._address:
+                    if not edge.keeps or owner in self._next or owner == self._address:
                         continue
                     self._next[owner] = (address, edge)
                     root = self._roots.of_object(owner)

@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from ..cpython import dicts, objects
 from ..cpython.frame import StackReader
 from ..cpython.graph.edges import label
-from ..cpython.graph.frames import frame_extent, interpreter_frame_edges, local_names, thread_frames
+from ..cpython.graph.frames import frame_extent, interpreter_frame_edges, local_names, thread_frames, untagged
 from ..cpython.graph.scan import find_words
 from ..cpython.modules import read_modules
 from ..cpython.runtime import interpreter_addresses
@@ -158,12 +158,13 @@ class Roots:
         python = self._python
         try:
             index = (place - frame - python.layout.offset("iframe.locals")) // python.memory.pointer_size
+            tagged = python.layout.has("iframe.stackpointer") and python.memory.pointer(place) & 3 == 1
             if index < 0:
                 member = self._debugger.member_at("struct _PyInterpreterFrame", place - frame) or "its frame"
-                return member, member not in _BORROWED
-            names = local_names(python, python.number("iframe.code", frame))
+                return member, member not in _BORROWED and not tagged
+            names = local_names(python, untagged(python.number("iframe.code", frame)))
             if index < len(names):
-                return f"local {objects.string(python, names[index], 100)}", True
+                return f"local {objects.string(python, names[index], 100)}", not tagged
             return f"stack[{index - len(names)}]", False
         except Unreadable:
             return "its frame", False
@@ -295,7 +296,7 @@ class Roots:
         for _start, _end, frame, words in self._frames:
             try:
                 for edge in interpreter_frame_edges(self._python, frame, running=True):
-                    if edge.owned:
+                    if edge.keeps:
                         yield f"{words}, {label(self._python, edge)}", edge.target
             except Unreadable:
                 continue

@@ -14,6 +14,7 @@ from ..cpython.graph.ordered import Sorted
 from ..cpython.graph.owners import Heap
 from ..cpython.graph.scan import find_words
 from ..cpython.graph.whole import Graph, whole
+from ..cpython.late_counts import held_references
 from ..cpython.reprs import qualified_name, safe_repr
 from ..cpython.target import PythonTarget, Unreadable
 from ..debugger.interface import INTERRUPTS, Interrupted
@@ -164,7 +165,7 @@ class _Division:
         """Return how many references an object counts that nothing shows. Raises Unreadable."""
         root = self._outside.get(address, _Root())
         shown = self._graph.counted(address) + len(root.own) + len(root.foreign)
-        return objects.held_references(self._target, address) - shown
+        return held_references(self._target, address) - shown
 
     def _lost(self) -> List[int]:
         found = []
@@ -235,7 +236,7 @@ class _Division:
         account = Account(None, graph.counted(head), 0, len(root.foreign), len(root.own))
         try:
             if not is_immortal(target, head):
-                account.count = objects.held_references(target, head)
+                account.count = held_references(target, head)
                 account.unexplained = self.unexplained(head)
         except Unreadable:
             pass

@@ -13,8 +13,9 @@ from typing import Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 from ..cpython import objects
 from ..cpython.graph.edges import MEMBER, Edge
 from ..cpython.graph.owners import Heap
-from ..cpython.graph.rows import ASSUMED, GUESSED
+from ..cpython.graph.rows import ASSUMED, GUESSED, LATE
 from ..cpython.graph.whole import Graph
+from ..cpython.late_counts import held_references
 from ..cpython.target import PythonTarget, Unreadable
 from ..debugger.interface import Debugger, DebuggerError
 from ..model.report import Culprit
@@ -110,7 +111,7 @@ class _Group:
         for address in component:
             try:
                 self._types[address] = objects.type_of(self._target, address)
-                self._refcounts[address] = objects.held_references(self._target, address)
+                self._refcounts[address] = held_references(self._target, address)
             except Unreadable:
                 self._types[address], self._refcounts[address] = 0, 0
         self.core = self._find_core()
@@ -148,7 +149,7 @@ class _Group:
             for edge in self._edges[address]:
                 sees = edge.visited or edge.how in (ASSUMED, GUESSED)
                 if sees and edge.target in left and not unvisited(address, edge):
-                    left[edge.target] -= 1
+                    left[edge.target] -= edge.how != LATE
                     seen.append(edge.target)
         alive = {address for address, count in left.items() if count > 0}
         waiting = list(alive)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Iterator, Optional, Tuple
 
 from ..cpython import objects
+from ..cpython.late_counts import counted_late
 from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget, Unreadable
 from ..cpython.thread_list import thread_addresses
@@ -204,9 +205,10 @@ class Lookup:
             if self._is_type(address):
                 return self._type(address, name, count)
             words = self._describe(address, name)
+            late = counted_late(python, address)
         except Unreadable:
             return None
-        return WhatIs(address, OBJECT, f"{words}, {_count_words(count)}", ObjectRef(address, name), count)
+        return WhatIs(address, OBJECT, f"{words}, {_count_words(count, late)}", ObjectRef(address, name), count)
 
     def _without_type(self, address: int, kind: int, count: int) -> Optional[WhatIs]:
         """Return an object whose type is gone: what looks like one but for its type pointer."""
@@ -238,7 +240,7 @@ class Lookup:
         assert python is not None
         heap = bool(objects.flags_of_type(python, address) & objects.HEAP_TYPE)
         name = objects.name_of_type(python, address)
-        words = f'the {"heap" if heap else "static"} type "{name}", {_count_words(count)}'
+        words = f'the {"heap" if heap else "static"} type "{name}", {_count_words(count, counted_late(python, address))}'
         return WhatIs(address, TYPE, words, ObjectRef(address, metaclass), count)
 
     def _describe(self, address: int, name: str) -> str:
@@ -315,9 +317,11 @@ def impossible(count: int) -> bool:
     return not objects.is_likely_count(count) and not is_immortal(count)
 
 
-def _count_words(count: int) -> str:
+def _count_words(count: int, late: Optional[int] = None) -> str:
     if is_immortal(count):
         return "immortal"
+    if late is not None or objects.has_added(count):
+        return f"reference count {count - objects.ADDED_LATE if late is None else late}, counted late"
     return f"reference count {count}" + (", which cannot be" if impossible(count) else "")
 
 

@@ -141,6 +141,8 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "stop.stopped": "stoptheworld.world_stopped",
     "stop.countdown": "stoptheworld.thread_countdown",
     "stop.requester": "stoptheworld.requester",
+    "unique_ids.table": "unique_ids.table",  # from 3.14 on: what threads count for themselves
+    "unique_ids.size": "unique_ids.size",
     "mimalloc.abandoned": "mimalloc.abandoned_pool.abandoned",  # mimalloc 2.1
     "mimalloc.abandoned_visited": "mimalloc.abandoned_pool.abandoned_visited",
     "mimalloc.subproc": "mimalloc.subproc",  # mimalloc 2.5
@@ -148,6 +150,8 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
 ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {
     "gc.alloc_count": "gc.alloc_count",
     "mimalloc.initialized": "mimalloc.initialized",
+    "refcounts.values": "refcounts.values",
+    "refcounts.size": "refcounts.size",
 }))
 ROWS.update(_rows(("_PyThreadStateImpl",), "thread", {"mimalloc.heaps": "mimalloc.heaps"}, scalar=False))
 
@@ -259,6 +263,7 @@ ROWS.update(_rows(("PyCodeObject",), "code", {
     "exceptiontable": "co_exceptiontable",
     "firsttraceable": "_co_firsttraceable",
     "tlbc": "co_tlbc",
+    "unique_id": "_co_unique_id",
 }))
 ROWS.update(_rows(("PyCodeObject",), "code", {"adaptive": "co_code_adaptive"}, scalar=False))
 
@@ -294,6 +299,7 @@ ROWS.update(_rows(("PyMemberDef", "struct PyMemberDef"), "member_def", {"name": 
 ROWS.update(_rows(("PyHeapTypeObject",), "heap_type", {
     "name": "ht_name",
     "cached_keys": "ht_cached_keys",
+    "unique_id": "unique_id",  # without a GIL, from 3.14 on
 }))
 
 ROWS.update(_rows(("PyASCIIObject",), "str", {
@@ -313,7 +319,9 @@ ROWS.update(_rows(("PyFloatObject",), "float", {"value": "ob_fval"}))
 ROWS.update(_rows(("PyTupleObject",), "tuple", {"items": "ob_item"}, scalar=False))
 ROWS.update(_rows(("PyListObject",), "list", {"items": "ob_item"}))
 
-ROWS.update(_rows(("PyDictObject",), "dict", {"used": "ma_used", "keys": "ma_keys", "values": "ma_values"}))
+ROWS.update(_rows(("PyDictObject",), "dict", {
+    "used": "ma_used", "keys": "ma_keys", "values": "ma_values", "watcher_tag": "_ma_watcher_tag",
+}))
 ROWS.update(_rows(("PyDictKeysObject", "struct _dictkeysobject"), "dict_keys", {
     "size": "dk_size",  # up to 3.10
     "log2_size": "dk_log2_size",

@@ -27,7 +27,8 @@ class Reference:
 class ObjectRecord:
     """One object. ``generation`` is -1 when it is in none; ``tracked`` None when its type has no part in collection.
 
-    ``refcount`` is None for an immortal object. ``scanned`` tells that words of its body were taken for references,
+    ``refcount`` is None for an immortal object. ``held``: where references are counted late (builds without a GIL), how many of
+    them somebody holds, but for frames, and None elsewhere. ``scanned`` tells that words of its body were taken for references,
     because neither debug information nor its type describes it.
     """
 
@@ -44,6 +45,7 @@ class ObjectRecord:
     repr: str
     struct: str = ""
     scanned: bool = False
+    held: Optional[int] = None
     referents: List[Reference] = field(default_factory=list)
     #: How many references there are beyond those listed.
     more: int = 0

@@ -160,6 +160,8 @@ class Module:
     #: ``live``, ``cleared`` (its dict was emptied), ``none`` (the entry was set to None) or ``unknown``.
     state: str
     file: Optional[str] = None
+    #: Where references are counted late (builds without a GIL): how many somebody holds, but for frames.
+    held: Optional[int] = None
 
 
 @dataclass

@@ -139,6 +139,11 @@ def render_difference(
     return style.output("\n".join(lines))
 
 
+def _count(row: Dict[str, Any]) -> CellLike:
+    count = row["refcount"] if row["held"] is None else row["held"]
+    return "?" if count is None else count
+
+
 def render_objects(rows: Sequence[Dict[str, Any]], count: int, type_: str, style: Style, width: int) -> str:
     """Return the table of objects that `pyfin objects` found; ``count`` of them there are."""
     if not rows:
@@ -147,7 +152,7 @@ def render_objects(rows: Sequence[Dict[str, Any]], count: int, type_: str, style
     columns = [Column("ADDRESS"), Column("REFS", "right"), Column("GEN", "right"), Column("TYPE", keep="end"),
                Column("OBJECT", keep="start")]
     cells: List[List[CellLike]] = [
-        [Cell(row["address"], "address"), "?" if row["refcount"] is None else row["refcount"],
+        [Cell(row["address"], "address"), _count(row),
          "-" if row["generation"] is None else row["generation"], row["type"] if several else "", row["repr"]]
         for row in rows
     ]

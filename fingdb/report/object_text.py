@@ -18,6 +18,8 @@ def render_object(record: ObjectRecord, style: Style, width: int) -> str:
     """Return an object with its references as text. Raises MissingTabulate."""
     kind = f"{record.type} ({'heap' if record.heap_type else 'static'} type at {record.type_address:#x})"
     count = "immortal" if record.immortal else str(record.refcount)
+    if record.held is not None:
+        count = f"{record.held}, counted late: those of frames are not in it, and only a collection frees the object"
     collected = "its type takes no part in collection"
     if record.tracked is False:
         collected = "not tracked"

@@ -274,7 +274,7 @@ def render_modules(
             [
                 module.name,
                 Cell(module.state, _MODULE_ROLE.get(module.state, "")),
-                None if module.state == "none" else module.refcount,
+                None if module.state == "none" else module.refcount if module.held is None else module.held,
                 None if module.state == "none" else module.type,
                 Cell(module.file or "", "file"),
             ]

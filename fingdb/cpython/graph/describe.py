@@ -8,6 +8,7 @@ from typing import List, Optional, Sequence, Tuple
 from ...model.objects import ObjectRecord, Reference
 from .. import objects
 from ..heap import gc_objects
+from ..late_counts import counted_late
 from ..reprs import safe_repr
 from ..runtime import interpreter_addresses
 from ..target import Corrupt, PythonTarget, Unreadable
@@ -47,6 +48,7 @@ def describe(referents: Referents, address: int, limit: int, borrowed: bool = Tr
         None if immortal else objects.refcount(target, address), immortal,
         tracked(target, address), -1, None, size_of(target, address), safe_repr(target, address), problems=problems,
     )  # fmt: skip
+    record.held = counted_late(target, address)
     if record.tracked:
         record.generation, record.interpreter = generation_of(target, address)
     try:

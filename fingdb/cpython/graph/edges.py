@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..objects import short_repr
 from ..target import PythonTarget
-from .rows import BORROWED, SHOWN, VISITED
+from .rows import BORROWED, LATE, SHOWN, VISITED
 
 #: What an edge's label says of the number beside it.
 MEMBER, INDEX, VALUE, KEY, ATTRIBUTE, LOCAL = "", "index", "value", "key", "attribute", "local"
@@ -27,12 +27,17 @@ class Edge(NamedTuple):
     @property
     def owned(self) -> bool:
         """Whether a reference is counted for it."""
+        return self.how not in (BORROWED, SHOWN, LATE)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the object at its end lives as long as the reference is there."""
         return self.how not in (BORROWED, SHOWN)
 
     @property
     def visited(self) -> bool:
         """Whether it is known that the collector sees it."""
-        return self.how in (VISITED, SHOWN)
+        return self.how in (VISITED, SHOWN, LATE)
 
 
 def label(target: PythonTarget, edge: Edge) -> str:

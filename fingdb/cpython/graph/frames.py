@@ -7,7 +7,7 @@ from typing import Iterator, List, Optional, Set
 from .. import objects
 from ..target import PythonTarget, Unreadable
 from .edges import INDEX, LOCAL, MEMBER, Edge
-from .rows import BORROWED, HELD, VISITED
+from .rows import BORROWED, HELD, LATE, VISITED
 
 #: More locals and stack slots than this are not believed.
 _MOST_SLOTS = 1 << 16
@@ -40,15 +40,23 @@ def untagged(word: int) -> int:
     return 0 if word & 3 == 3 else word & ~3
 
 
+def _how(target: PythonTarget, word: int, how: str) -> str:
+    """Return how a word of a frame refers to its object: ``how``, or as one that is not counted.
+
+    With a GIL only constants are not counted in frames that do not run, and in one that runs what another place keeps.
+    """
+    return LATE if word & 3 == 1 and target.build.free_threaded else how
+
+
 def _slots(target: PythonTarget, start: int, count: int, code: int, how: str = VISITED) -> Iterator[Edge]:
     names = local_names(target, code)
     for index, word in enumerate(target.memory.array(start, max(0, min(count, _MOST_SLOTS)))):
         held = untagged(word)
         if held:
             if index < len(names):
-                yield Edge(held, how, "", LOCAL, names[index])
+                yield Edge(held, _how(target, word, how), "", LOCAL, names[index])
             else:
-                yield Edge(held, how, "stack", INDEX, index - len(names))
+                yield Edge(held, _how(target, word, how), "stack", INDEX, index - len(names))
 
 
 def frame_object_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
@@ -86,9 +94,9 @@ def generator_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
         yield from interpreter_frame_edges(target, frame)
     elif target.layout.has("iframe.stackpointer"):
         # Its code is kept to the end (from 3.14 on).
-        code = untagged(target.number("iframe.code", frame))
-        if code:
-            yield Edge(code, VISITED, _NAMES["code"], MEMBER)
+        word = target.number("iframe.code", frame)
+        if untagged(word):
+            yield Edge(untagged(word), _how(target, word, VISITED), _NAMES["code"], MEMBER)
 
 
 def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = False) -> Iterator[Edge]:
@@ -98,9 +106,9 @@ def interpreter_frame_edges(target: PythonTarget, frame: int, running: bool = Fa
     ``running`` its locals are listed whatever it says.
     """
     for name in ("frame_obj", "locals_dict", "function", "code"):
-        held = untagged(target.value(f"iframe.{name}", frame) or 0)
-        if held:
-            yield Edge(held, VISITED, _NAMES[name], MEMBER)
+        word = target.value(f"iframe.{name}", frame) or 0
+        if untagged(word):
+            yield Edge(untagged(word), _how(target, word, VISITED), _NAMES[name], MEMBER)
     for name in ("globals", "builtins"):
         held = target.value(f"iframe.{name}", frame) or 0
         if held:

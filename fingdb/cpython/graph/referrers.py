@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, Collection, Dict, List, Sequence, Tuple
 
+from ..late_counts import counted_late
+from ..target import Unreadable
 from .edges import Edge
 from .owners import Heap
 from .scan import find_words
@@ -25,7 +27,9 @@ def referrers(
     found: Dict[int, Referrers] = {address: Referrers() for address in wanted}
     seen = set()
     heap.seek(found)
-    for place, address in find_words(heap.target.debugger, ranges, wanted, told):
+    tagged = _tagged(heap, wanted)
+    for place, word in find_words(heap.target.debugger, ranges, [*wanted, *tagged], told):
+        address = tagged.get(word, word)
         owned = False
         for owner in heap.owners(place, address):
             owned = True
@@ -34,6 +38,21 @@ def referrers(
                 found[address].edges += [(owner, edge) for edge in heap.edges_to(owner, address)]
         if not owned and not stale(heap, place):
             found[address].places.append(place)
+    return found
+
+
+def _tagged(heap: Heap, wanted: Collection[int]) -> Dict[int, int]:
+    """Return the words by which frames refer to those of ``wanted`` that are counted late, without counting it."""
+    target = heap.target
+    if not target.build.free_threaded or not target.layout.has("iframe.stackpointer"):
+        return {}
+    found = {}
+    for address in wanted:
+        try:
+            if counted_late(target, address) is not None:
+                found[address | 1] = address
+        except Unreadable:
+            continue
     return found
 
 

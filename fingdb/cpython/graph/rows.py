@@ -17,6 +17,8 @@ HELD = "held"
 BORROWED = "borrowed"
 #: A reference that the collector sees here although another object owns it.
 SHOWN = "shown"
+#: A reference of a frame that is not counted and yet keeps its object: builds without a GIL, to what is counted late.
+LATE = "late"
 #: A reference of a type of C whose tp_traverse is not known here: owned, and visited if the type does as it should.
 ASSUMED = "assumed"
 #: A word that happens to be the address of an object, in a structure that nobody describes.

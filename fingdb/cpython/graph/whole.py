@@ -29,7 +29,7 @@ class Graph:
         self.nodes: "array[int]" = array("Q")
         #: Position -> where in `_targets` the object's references begin, and one more: where the last ones end.
         self._begins: "array[int]" = array("Q", (0,))
-        #: Positions of the objects that are referred to, of owned references between nodes.
+        #: Positions of the objects that are referred to, of references that keep their object between nodes.
         self._targets: "array[int]" = array("I")
         #: Every owned reference, by its target: the addresses of target and owner.
         self._incoming: "Tuple[array[int], array[int]]" = (array("Q"), array("Q"))
@@ -47,7 +47,7 @@ class Graph:
         return address in self._heap.addresses
 
     def targets(self, address: int) -> List[int]:
-        """Return the objects of the graph to which an object owns references, one entry for each."""
+        """Return the objects of the graph that an object keeps, one entry for each reference."""
         index = self.position(address)
         if index < 0:
             return []
@@ -86,7 +86,7 @@ class Graph:
         ]  # fmt: skip
 
     def reached(self, start: Iterable[int]) -> bytearray:
-        """Return for each position whether owned references lead there from some objects, those included."""
+        """Return for each position whether references that keep lead there from some objects, those included."""
         marks = bytearray(len(self.nodes))
         waiting = [index for index in {self.position(address) for address in start} if index >= 0]
         for index in waiting:
@@ -101,14 +101,15 @@ class Graph:
         return marks
 
     def _join(self, order: "array[int]", begins: "array[int]", targets: "array[int]", owners: "array[int]") -> None:
-        """Take the columns of `whole`: objects in the order they were read, and every reference with its owner."""
+        """Take the columns of `whole`: objects in the order they were read, and every reference with its owner, 0 for one that is
+        not counted."""
         self.nodes, numbers = in_order(zip(order, range(len(order))))
         begins.append(len(targets))
         for number in numbers:
             positions = map(self.position, targets[begins[number] : begins[number + 1]])
             self._targets.extend([position for position in positions if position >= 0])
             self._begins.append(len(self._targets))
-        self._incoming = in_order(zip(targets, owners))
+        self._incoming = in_order((pair for pair in zip(targets, owners) if pair[1]) if 0 in owners else zip(targets, owners))
 
 
 def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph:
@@ -133,9 +134,9 @@ def whole(heap: Heap, told: Callable[[int], None] = lambda _done: None) -> Graph
                 if (place == count or tracked[place] != to) and not _is_leaf(heap, to, leaves):
                     known.add(to)
                     waiting.append(to)
-            if edge.owned:
+            if edge.keeps:
                 targets.append(to)
-                owners.append(address)
+                owners.append(address if edge.owned else 0)
         if len(order) % _PATIENCE == 0:
             told(len(order))
             heap.target.debugger.check_interrupt()
