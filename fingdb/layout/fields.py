@@ -59,6 +59,7 @@ ROWS.update(_rows(("PyInterpreterState",), "interp", {
     "threads.head": "threads.head tstate_head",
     "modules": "imports.modules modules",
     "sysdict": "sysdict",
+    "interned": "cached_objects.interned_strings",  # from 3.12 on; a static variable before that
     "builtins": "builtins",
     "gil": "ceval.gil",  # a pointer, from 3.12
     "own_gil": "ceval.own_gil",

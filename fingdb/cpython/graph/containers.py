@@ -6,7 +6,8 @@ from typing import Dict, Iterator, List, Set
 
 from .. import dicts
 from ..objects import HEAP_TYPE, LIST, TUPLE, flags_of_type, type_of
-from ..target import Corrupt, PythonTarget
+from ..runtime import interpreter_addresses
+from ..target import Corrupt, PythonTarget, Unreadable
 from .edges import ATTRIBUTE, INDEX, KEY, VALUE, Edge
 from .rows import BORROWED, HELD, SHOWN, VISITED
 
@@ -14,6 +15,28 @@ from .rows import BORROWED, HELD, SHOWN, VISITED
 _MOST = 1 << 27
 _PIECE = 1 << 15
 _DEQUE_BLOCK = 64
+
+
+def interned_tables(target: PythonTarget) -> Set[int]:
+    """Return the addresses of the dicts of interned strings, which hold these without counting it (3.12 on). Never raises.
+
+    Mirrors intern_common (Objects/unicodeobject.c): key and value are taken from the string's count again. The collector knows
+    these dicts from 3.14 on.
+    """
+    found = set()
+    for interpreter in interpreter_addresses(target):
+        try:
+            found.add(target.value("interp.interned", interpreter) or 0)
+        except Unreadable:
+            continue
+    return found - {0}
+
+
+def interned_edges(target: PythonTarget, address: int) -> Iterator[Edge]:
+    """Yield what one of `interned_tables` refers to. Raises Unreadable."""
+    for key, value in dicts.items_of_keys(target, target.number("dict.keys", address), None):
+        yield Edge(value, BORROWED, "", VALUE, key)
+        yield Edge(key, BORROWED, "", KEY, key)
 
 
 def dict_edges(target: PythonTarget, address: int, symbol: "Symbols") -> Iterator[Edge]:

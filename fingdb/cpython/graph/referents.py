@@ -67,6 +67,7 @@ class Referents:
         self._types: Dict[int, bool] = {}
         self._looks: Dict[int, bool] = {}
         self._free: Optional[Set[int]] = None
+        self._interned: Optional[Set[int]] = None
 
     # -- what is an object ------------------------------------------------------------------------
     def is_type(self, address: int) -> bool:
@@ -169,6 +170,11 @@ class Referents:
     def _special(self, name: str, address: int, type_address: int) -> Iterator[Edge]:
         target = self.target
         if name == "dict":
+            if self._interned is None:
+                self._interned = containers.interned_tables(target)
+            if address in self._interned:
+                yield from containers.interned_edges(target, address)
+                return
             yield from containers.dict_edges(target, address, self.symbols)
         elif name in ("list", "tuple"):
             yield from containers.item_edges(target, address)
