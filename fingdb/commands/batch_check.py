@@ -71,6 +71,12 @@ class CheckedWalk(Walk):
         report.findings = self.checker.findings()
         self.checker.keep_stacks()
         report.notes.extend(self.checker.notes)
+        covered = self.checker.coverage()
+        if covered is not None:
+            report.notes.append(covered.sentence)
+            report.extra["nets"] = {
+                "watched": covered.watched, "not_watched": [*covered.unwatched, *covered.unsought],
+            }
         if self.leaks is not None:
             report.findings.extend(self.leaks.findings)
             report.notes.extend(self.leaks.notes)
@@ -109,8 +115,8 @@ class CheckedWalk(Walk):
         """Return a finding of the diagnosis with the step that freed the module, where the nets saw that."""
         if finding.kind == "stale-module-state" and finding.culprit is not None:
             end = self.checker.module_end(finding.culprit.library)
-            if end is not None:
-                finding.after_step = end.step
+            if end is not None and end.after is not None:
+                finding.after_step = end.after
         return finding
 
 

@@ -8,7 +8,15 @@ from typing import Dict, List, Optional, Tuple
 from ..model.report import GarbageCollector, Interpreter
 from ..report.records import encode
 from .base import Command, Session, split
-from .summary import interpreters_of, need_count, print_json, print_problems, summary_parser
+from .summary import (
+    interpreters_of,
+    need_count,
+    origin_document,
+    print_json,
+    print_origin,
+    print_problems,
+    summary_parser,
+)
 
 #: Types that are listed unless the user asks for more.
 _TYPES = 10
@@ -42,7 +50,8 @@ class GcCommand(Command):
         earlier = [self._earlier(interpreter) for interpreter in found]
         if options.json:
             documents = [_document(i, seen) for i, seen in zip(found, earlier)]
-            print_json(self.session, {"interpreters": documents, "problems": problems})
+            document = {"interpreters": documents, "problems": problems}
+            print_json(self.session, {**document, **origin_document(self.session, "gc")})
             return
         from ..report.summaries import render_gc
 
@@ -51,7 +60,7 @@ class GcCommand(Command):
         for interpreter, seen in zip(found, earlier):
             if interpreter.gc is None:
                 blocks.append(
-                    f"without debug information it is not known where the collector of interpreter {interpreter.id} lies"
+                    f"the garbage collector of interpreter {interpreter.id} could not be looked at"
                 )
                 continue
             previous, since = (seen.gc, seen.where) if seen is not None else (None, None)
@@ -59,6 +68,7 @@ class GcCommand(Command):
             blocks.append(render_gc(interpreter.gc, style, width, interpreter.id, previous, types, since))
         self.session.print("\n\n".join(blocks) or "no interpreter is alive")
         print_problems(self.session, problems)
+        print_origin(self.session, "gc")
 
     def _earlier(self, interpreter: Interpreter) -> Optional[_Seen]:
         """Return the collector as it was asked for at an earlier stop, and remember how it is now."""

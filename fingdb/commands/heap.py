@@ -13,9 +13,20 @@ from ..cpython.heap.objects import gc_objects
 from ..cpython.heap.records import PERMANENT, GcObjects
 from ..cpython.runtime import interpreter_addresses
 from ..debugger.interface import DebuggerError
+from ..report.heap_text import nothing_known
 from .base import Command, split
 from .marks import Mark, marks_of
-from .summary import heaps_in, need_count, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import (
+    heaps_in,
+    need_count,
+    need_memory,
+    origin_document,
+    print_json,
+    print_origin,
+    print_problems,
+    summary_parser,
+    walk_progress,
+)
 
 _LIMIT = 20
 _SORTS = ("count", "bytes", "name")
@@ -84,6 +95,7 @@ class HeapCommand(Command):
                             + ("" if options.all else ' ("pyfin heap --all" looks into the blocks of the allocator)'))
         if options.json:
             whole: Dict[str, object] = {"interpreters": documents, "problems": problems}
+            whole.update(origin_document(session, "heap"))
             if options.all:
                 whole["blocks"] = self._blocks(listed, options, True)
             return lambda: print_json(session, whole)
@@ -94,6 +106,7 @@ class HeapCommand(Command):
             if texts:
                 session.print("\n\n".join(texts))
             print_problems(session, problems)
+            print_origin(session, "heap")
 
         return show
 
@@ -197,7 +210,8 @@ def document(number: int, address: int, census: Census, rows: Sequence[TypeCount
     """Return an interpreter's heap as plain data; ``rows`` are the types to list."""
     measured = [each.bytes for each in census.types if each.bytes is not None]
     return {
-        "id": number, "address": hex(address), "objects": census.count, "bytes": sum(measured) if measured else None,
+        "id": number, "address": hex(address), "objects": None if nothing_known(census) else census.count,
+        "bytes": sum(measured) if measured else None,
         "partial": census.partial, "problems": census.problems, "types": [_row(each) for each in rows],
     }
 

@@ -6,7 +6,7 @@ from typing import List
 
 from ..report.records import encode
 from .base import Command, split
-from .summary import interpreters_of, print_json, print_problems, summary_parser
+from .summary import interpreters_of, origin_document, print_json, print_origin, print_problems, summary_parser
 
 
 class InterpretersCommand(Command):
@@ -20,11 +20,13 @@ class InterpretersCommand(Command):
             self.session, problems, threads=True, stacks=options.json, gc=True, objects=True
         )
         if options.json:
-            print_json(self.session, {"interpreters": encode(found), "problems": problems})
+            document = {"interpreters": encode(found), "problems": problems}
+            print_json(self.session, {**document, **origin_document(self.session, "interpreters")})
             return
         from ..report.summaries import render_interpreters
 
         self.session.print(render_interpreters(found, self.session.style(), self.session.width()))
+        print_origin(self.session, "interpreters")
         print_problems(self.session, problems)
 
 

@@ -53,6 +53,8 @@ class Marks:
         if not alive:
             raise DebuggerError("no interpreter is alive: there is nothing to mark")
         objects = gc_objects(python, alive[0])
+        if objects.partial and not len(objects) and not objects.interrupted:
+            raise DebuggerError(f"there is nothing to mark: {'; '.join(objects.problems) or 'no object can be read'}")
         mark = Mark(name, where, self._pid(), alive[0], census_of(python, objects, False), objects)
         self._forget_others()
         self._marks[name] = mark

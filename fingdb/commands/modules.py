@@ -7,7 +7,7 @@ from typing import Any, List
 from ..cpython.modules import read_modules
 from ..report.records import encode
 from .base import Command, split
-from .summary import interpreters_of, print_json, print_problems, summary_parser
+from .summary import interpreters_of, origin_document, print_json, print_origin, print_problems, summary_parser
 
 
 class ModulesCommand(Command):
@@ -41,10 +41,12 @@ class ModulesCommand(Command):
                 continue
             blocks.append(render_modules(modules, style, width, interpreter.id, own))
         if options.json:
-            print_json(self.session, {"interpreters": documents, "problems": problems})
+            document = {"interpreters": documents, "problems": problems}
+            print_json(self.session, {**document, **origin_document(self.session, "modules")})
             return
         self.session.print("\n\n".join(blocks) or "no interpreter is alive")
         print_problems(self.session, problems)
+        print_origin(self.session, "modules")
 
 
 COMMAND = ModulesCommand()

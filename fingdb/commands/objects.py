@@ -13,7 +13,17 @@ from ..cpython.target import Unreadable
 from ..report.escape import printable
 from .base import Command, split
 from .heap import generation_of, matches
-from .summary import heaps_in, need_count, need_memory, print_json, print_problems, summary_parser, walk_progress
+from .summary import (
+    heaps_in,
+    need_count,
+    need_memory,
+    origin_document,
+    print_json,
+    print_origin,
+    print_problems,
+    summary_parser,
+    walk_progress,
+)
 
 _LIMIT = 20
 #: (address, type, generation or None where an object is in no list)
@@ -36,28 +46,33 @@ class ObjectsCommand(Command):
         need_memory(self.session)
         problems: List[str] = []
         with walk_progress(self.session):
-            found, count = self._find(options, problems)
+            found, count, partial = self._find(options, problems)
         rows = [self._row(*each) for each in found]
         if options.json:
-            print_json(self.session, {"type": options.type, "count": count, "objects": rows, "problems": problems})
+            print_json(self.session, {
+                "type": options.type, "count": count, "objects": rows, "partial": partial, "problems": problems,
+                **origin_document(self.session, "objects"),
+            })
             return
         from ..report.heap_text import render_objects
 
         session = self.session
-        session.print(render_objects(rows, count, options.type, session.style(), session.width()))
+        session.print(render_objects(rows, count, options.type, session.style(), session.width(), partial))
         print_problems(session, problems)
+        print_origin(session, "objects")
 
-    def _find(self, options: Any, problems: List[str]) -> Tuple[List[_Found], int]:
-        """Return the first objects that are meant, and how many there are."""
+    def _find(self, options: Any, problems: List[str]) -> Tuple[List[_Found], int, bool]:
+        """Return the first objects that are meant, how many there are, and whether not all could be looked at."""
         python = self.session.python()
         limit = options.limit or None
         listed = []
         found: List[_Found] = []
-        count = 0
+        count, partial = 0, False
         names: Dict[int, bool] = {}
         for _number, interpreter in heaps_in(self.session, problems):
             objects = gc_objects(python, interpreter)
             problems.extend(objects.problems)
+            partial = partial or objects.partial
             listed.append(objects)
             for type_ in set(map(int, _distinct(objects.types))):
                 names[type_] = self._meant(type_, options.type)
@@ -73,6 +88,7 @@ class ObjectsCommand(Command):
             held = contents(python, (int(address) for objects in listed for address in objects.addresses))
             if options.all or held.blocks.partial:
                 problems.extend(held.blocks.problems)
+            partial = partial or held.blocks.partial
             for address, type_ in zip(held.addresses, held.types):
                 if type_ not in names:
                     names[type_] = self._meant(type_, options.type)
@@ -80,7 +96,7 @@ class ObjectsCommand(Command):
                     count += 1
                     if limit is None or len(found) < limit:
                         found.append((address, type_, None))
-        return found, count
+        return found, count, partial
 
     def _meant(self, type_: int, pattern: str) -> bool:
         try:

@@ -9,8 +9,9 @@ from ..cpython.runtime import read_runtime
 from ..cpython.target import NoPython, PythonTarget
 from ..debugger.interface import DebuggerError, TargetInfo, TargetKind
 from ..finalization.adopt import adopt
-from ..finalization.runtime_module import find_runtime, runtime_library
+from ..finalization.runtime_module import RuntimeModule, find_runtime, runtime_library
 from ..finalization.trace import Trace, place
+from ..findings.sources import told_by
 from ..model.phase import PHASES, Phase
 from ..model.plan import PlanStep
 from ..model.report import Interpreter, RuntimeState, Target
@@ -115,6 +116,7 @@ def _running(session: Session, target: Target, python: PythonTarget) -> Status:
     status = Status(state, target, python.build, runtime=runtime, interpreters=interpreters, notes=notes)
     if python.gap:
         notes.append(python.gap)
+        python.build.sources = told_by(python.build, _runtime_of(session))
     for problem in runtime.problems:
         if problem not in notes:
             notes.append(problem)
@@ -136,6 +138,13 @@ def _running(session: Session, target: Target, python: PythonTarget) -> Status:
     if target.kind == "core":
         status.hint = None
     return status
+
+
+def _runtime_of(session: Session) -> Optional[RuntimeModule]:
+    try:
+        return find_runtime(session.debugger)
+    except DebuggerError:
+        return None
 
 
 def _state(runtime: RuntimeState, interpreters: List[Interpreter], trace: Optional[Trace]) -> str:

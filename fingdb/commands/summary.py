@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 
 from ..cpython.interpreter import read_interpreters
 from ..debugger.interface import DebuggerError
@@ -13,6 +13,9 @@ from ..report.progress import Progress
 from ..report.records import dumps
 from .arguments import ArgumentParser, parser
 from .base import Session
+
+if TYPE_CHECKING:
+    from ..findings.sources import Origin
 
 
 def summary_parser(name: str) -> ArgumentParser:
@@ -108,6 +111,29 @@ def need_memory(session: Session) -> None:
 def print_json(session: Session, data: object) -> None:
     """Print plain data as JSON."""
     session.print(dumps(data))
+
+
+def origin_of(session: Session, subject: str) -> Origin:
+    """Return what an answer was read with, and what it lacks, on a build without debug information. Raises DebuggerError."""
+    from ..findings.sources import origin_of_answer
+
+    return origin_of_answer(session.python(), subject)
+
+
+def print_origin(session: Session, subject: str) -> None:
+    """Print that in a sentence; nothing for a build with its debug information. Raises DebuggerError."""
+    from ..report.lines import paragraph
+
+    sentence = origin_of(session, subject).sentence
+    if sentence:
+        style, width = session.style(), session.width()
+        session.print(style.output("\n".join(paragraph(sentence, style, width, 0, "note"))))
+
+
+def origin_document(session: Session, subject: str) -> Dict[str, object]:
+    """Return the same as plain data, for a JSON document: ``source`` ("" for a whole build) and ``missing``."""
+    origin = origin_of(session, subject)
+    return {"source": origin.source, "missing": origin.missing}
 
 
 def print_problems(session: Session, problems: List[str]) -> None:

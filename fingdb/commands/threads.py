@@ -8,7 +8,7 @@ from ..debugger.interface import DebuggerError, Interrupted
 from ..model.report import Interpreter, Thread
 from ..report.records import encode
 from .base import Command, Session, split
-from .summary import interpreters_of, print_json, print_problems, summary_parser
+from .summary import interpreters_of, origin_document, print_json, print_origin, print_problems, summary_parser
 
 #: Python frames that are printed of each thread; JSON has all of them.
 _FRAMES = 50
@@ -32,7 +32,10 @@ class ThreadsCommand(Command):
                 {key: encode(getattr(t, key)) for key in ("native_id", "debugger_id", "name", "innermost")}
                 for t in others
             ]
-            data = {"interpreters": documents, "native_threads": natives, "problems": problems}
+            data = {
+                "interpreters": documents, "native_threads": natives, "problems": problems,
+                **origin_document(self.session, "threads"),
+            }
             print_json(self.session, data)
             return
         from ..report.summaries import render_threads
@@ -42,6 +45,7 @@ class ThreadsCommand(Command):
         none = "no Python frame" if known else "Python frames cannot be read without debug information"
         self.session.print(render_threads(found, style, width, _FRAMES, others, none))
         print_problems(self.session, problems)
+        print_origin(self.session, "threads")
 
 
 def threads_without_state(session: Session, interpreters: List[Interpreter]) -> List[Thread]:

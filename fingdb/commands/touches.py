@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Optional
 
 from ..model.report import Finding
 from .arguments import parser
 from .base import Command, Session, split
 from .settings import value
+from .summary import print_problems
+
+if TYPE_CHECKING:
+    from ..findings.coverage import Coverage
 
 
 class TouchesCommand(Command):
@@ -24,15 +29,23 @@ class TouchesCommand(Command):
             self.session.print(json.dumps([encode(finding) for finding in found], indent=1))
             return
         if not found:
-            begun = bool(self.session.tracer.traces)
-            self.session.print(
-                "Nothing was touched after its end." if begun
-                else "Finalization has not begun; from now on touches are noticed."
-            )  # fmt: skip
+            if not self.session.tracer.traces:
+                self.session.print("Finalization has not begun; from now on touches are noticed.")
+                return
+            covered = self.session.checker.coverage()
+            limits = ", as far as that can be watched" if covered is not None and covered.unwatched else ""
+            self.session.print(f"Nothing was touched after its end{limits}.")
+            self._print_coverage(covered)
             return
         from ..report.text_report import render_findings
 
         self.session.print(render_findings(found, self.session.style(), self.session.width()))
+        self._print_coverage(self.session.checker.coverage())
+
+    def _print_coverage(self, covered: "Optional[Coverage]") -> None:
+        """Say what is watched and what not, on a build that shows only a part of its steps."""
+        if covered is not None:
+            print_problems(self.session, [covered.sentence])
 
 
 def tell_finding(session: Session, finding: Finding) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from ..cpython.graph.describe import reference, type_words
 from ..cpython.graph.whole import whole
@@ -16,7 +16,17 @@ from ..findings.roots import Roots
 from ..model.objects import ShortOfReferences
 from ..report.records import encode
 from .base import Command, Session, split
-from .summary import heaps_in, need_memory, print_json, print_problems, progress_line, summary_parser, walk_progress
+from .summary import (
+    heaps_in,
+    need_memory,
+    origin_document,
+    print_json,
+    print_origin,
+    print_problems,
+    progress_line,
+    summary_parser,
+    walk_progress,
+)
 from .why import heap_of
 
 #: Holders of one object that are named.
@@ -42,10 +52,11 @@ class VerifyCommand(Command):
             problems.append("no interpreter is alive: there are no lists to check")
         if options.json:
             print_json(session, {
-                "consistent": all(found.consistent for _number, found in checked) and not blocks.problems and not short,
+                "consistent": _consistent(checked, blocks, short),
                 "interpreters": [_document(number, found) for number, found in checked],
                 "blocks": {"used": len(blocks), "problems": blocks.problems},
                 "short_of_references": None if short is None else encode(short), "problems": problems,
+                **origin_document(session, "verify"),
             })
             return
         from ..report.heap_text import render_verification
@@ -54,10 +65,12 @@ class VerifyCommand(Command):
         style, width = session.style(), session.width()
         for number, found in checked:
             session.print(render_verification(found, style, width, number))
-        session.print(_of_blocks(blocks))
+        if len(blocks) or not blocks.partial:
+            session.print(_of_blocks(blocks))
         if short is not None:
             session.print(render_short(short, style, width))
         print_problems(session, [*blocks.problems, *problems])
+        print_origin(session, "verify")
 
 
 def _short(session: Session, problems: List[str]) -> Optional[List[ShortOfReferences]]:
@@ -82,6 +95,17 @@ def _short(session: Session, problems: List[str]) -> Optional[List[ShortOfRefere
         )
         for each in found
     ]  # fmt: skip
+
+
+def _consistent(
+    checked: List[Tuple[int, Verification]], blocks: Blocks, short: Optional[List[ShortOfReferences]]
+) -> Optional[bool]:
+    """Return whether all is as it must be, None where nothing wrong was found and no list could be checked."""
+    if short or not all(found.consistent for _number, found in checked):
+        return False
+    if any(not found.lists for _number, found in checked):
+        return None
+    return not blocks.problems
 
 
 def _of_blocks(blocks: Blocks) -> str:

@@ -11,7 +11,7 @@ from ..report.escape import printable
 from .addresses import address
 from .arguments import parser
 from .base import Command, split
-from .summary import print_json
+from .summary import origin_of, print_json, print_origin
 
 
 class WhatIsCommand(Command):
@@ -26,13 +26,16 @@ class WhatIsCommand(Command):
         addresses = [address(text) for text in options.address]
         if self.session.debugger.target().kind not in (TargetKind.CORE, TargetKind.LIVE):
             raise DebuggerError('there is no process and no core: "core-file CORE" or "attach PID" gets one')
-        lookup = Lookup(self.session.debugger, self._python())
+        python = self._python()
+        lookup = Lookup(self.session.debugger, python)
         answers = [lookup.what_is(address) for address in addresses]
         if options.json:
             print_json(self.session, [_document(answer) for answer in answers])
             return
         for answer in answers:
             self.session.print(f"{answer.address:#x}: {printable(answer.words)}")
+        if python is not None and origin_of(self.session, "whatis").missing:
+            print_origin(self.session, "whatis")
 
     def _python(self) -> Optional[PythonTarget]:
         try:

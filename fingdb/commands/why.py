@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import List, Tuple
 
 from ..cpython.graph.owners import Heap
@@ -64,8 +65,8 @@ def need_types(python: PythonTarget) -> None:
     """Raise DebuggerError unless the debug information tells what CPython's structures are made of."""
     if python.layout.source != "dwarf" or python.debugger.struct_size("PyInterpreterState") is None:
         raise DebuggerError(
-            f"{python.module.path} has no debug information, so references between objects cannot be read; install it "
-            "(Debian and Ubuntu: python3-dbg, Fedora: debuginfo-install python3)"
+            f"{os.path.normpath(python.module.path)} has no debug information, so references between objects cannot be "
+            f"read; {python.remedy}"
         )
 
 

@@ -28,14 +28,14 @@ def read_gc(target: PythonTarget, interpreter: int, objects: bool = True) -> Gar
     (of all generations, not of frozen objects, most frequent first) and how many are frozen.
     Without it ``Generation.objects`` is -1.
     """
-    collector = GarbageCollector(False, False)
+    collector = GarbageCollector(None, False)
     state = generations.state_of(target, interpreter)
     if state is None:
-        collector.problems.append("this build does not tell where the collector's state lies")
+        collector.problems.append("without debug information it is not known where the collector's state lies")
         return collector
     try:
         enabled, collecting = generations.flags(target, state)
-        collector.enabled, collector.collecting = bool(enabled), bool(collecting)
+        collector.enabled, collector.collecting = enabled, bool(collecting)
         if enabled is None:
             collector.problems.append("without debug information it is not known whether the collector is enabled")
         places = generations.generations(target, state, interpreter)

@@ -180,12 +180,18 @@ class PythonTarget:
     def _gap(self, what: str, problem: str = "") -> str:
         name = f"CPython {self.facts.version}" if self.facts.version else "this CPython"
         path = os.path.normpath(self.module.path)
+        return f"{path} ({name}) has no debug information{problem}: {what}; {self.remedy}"
+
+    @property
+    def remedy(self) -> str:
+        """What brings the debug information of this build, in a sentence."""
+        path = os.path.normpath(self.module.path)
         if path.startswith(("/usr/", "/lib")) and not path.startswith("/usr/local/"):
             package = "python{}.{}-dbg".format(*self.version) if self.facts.version else "python3-dbg"
             brings = f"its debug information brings the rest (Debian and Ubuntu: {package}, Fedora: debuginfo-install python3)"
         else:
             brings = "a build with debug information (CFLAGS=-g) that is not stripped brings the rest"
-        return f"{path} ({name}) has no debug information{problem}: {what}; {brings}, see `fingdb doctor`"
+        return f"{brings}, see `fingdb doctor`"
 
 
 # -- finding the runtime --------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ..model.phase import Phase
 from ..model.plan import SOURCES
 from ..model.report import Finding
 from . import advice
+from .coverage import Coverage, coverage
 from .culprit import RUNTIME, STDLIB
 from .dead_objects import DeadObjects
 from .environ import EnvironWatch
@@ -91,6 +92,10 @@ class Checker:
         self._places: Dict[Tuple[int, Optional[int]], Tuple[int, Optional[Finding]]] = {}
         self._main_returns: Optional[Breakpoint] = None
         self._watches_all = False
+        #: How many functions were watched for the use of each subsystem after its end, by its key.
+        self._armed: Dict[str, int] = {}
+        #: The CPython that finalizes, which is asked for nothing but what its file tells when the process is gone.
+        self._seen: Optional[Tuple[RuntimeModule, PythonTarget]] = None
         debugger.on_modules_changed(self._modules_changed)
         self._catch_up()
 
@@ -103,9 +108,7 @@ class Checker:
             return
         if new_phase and run.phase is Phase.DAEMON_THREADS:
             self._witness.remember_threads()
-        if new_phase and run.phase is Phase.MODULE_TEARDOWN and self._tracer.runtime is not None:
-            self._states.cast(trace, self._tracer.runtime)
-            self._dead.cast(trace, self._tracer.runtime)
+        self._teardown_begins(trace, run, new_phase)
         self._flag_set_unseen(trace, run)
         if self._awaits_flag and self._flag():
             self._awaits_flag = False
@@ -120,6 +123,21 @@ class Checker:
         if self._caller is None and row is not None and row.key == INTERPRETER_ENDS and _belongs(run, trace):
             self._interpreter_ends()
 
+    def _teardown_begins(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
+        """Cast the nets for what the teardown of modules frees, when it begins.
+
+        Where few functions have names no step may show that: the nets are out all the time then.
+        """
+        runtime = self._tracer.runtime
+        if runtime is None:
+            return
+        few = _has_few_names(runtime)
+        begins = new_phase and run.phase is Phase.MODULE_TEARDOWN
+        if run is trace.root if few else begins:
+            self._states.cast(trace, runtime)
+        if begins or few and run is trace.root:
+            self._dead.cast(trace, runtime)
+
     def _flag_set_unseen(self, trace: Trace, run: StepRun) -> None:
         """Note that the finalizing flag is set where the build shows no step for it (3.8 does it by a plain store)."""
         runtime = self._tracer.runtime
@@ -131,7 +149,7 @@ class Checker:
         if any(node.row in subsystem.ended_by for node in planned):
             return
         # Where few functions have names the first step in sight may come too late: each call asks for the flag itself.
-        few = run is trace.root and self._flag() is not None and runtime.plan().source == SOURCES[0]
+        few = run is trace.root and self._flag() is not None and _has_few_names(runtime)
         if begun or few:
             self._ask_flag = self._awaits_flag = few
             if few:
@@ -181,6 +199,7 @@ class Checker:
         if trace is None or runtime is None or trace.ended not in (None, "returned"):
             return
         self._new_life(trace)
+        self._flag_set_unseen(trace, trace.root)
         for run in list(trace.root.walk()):
             if run is trace.root or run.thread != trace.thread or not _belongs(run, trace):
                 continue
@@ -192,7 +211,7 @@ class Checker:
                     self._arm(runtime, ended)
         if trace.ended == "returned":
             self.ended(trace)
-        elif trace.phase.rank >= Phase.MODULE_TEARDOWN.rank:
+        elif trace.phase.rank >= Phase.MODULE_TEARDOWN.rank or _has_few_names(runtime):
             self._states.cast(trace, runtime)
             self._dead.cast(trace, runtime)
 
@@ -209,6 +228,11 @@ class Checker:
         self._ask_flag = self._awaits_flag = False
         self._asked.clear()
         self._watches_all = False
+        self._armed.clear()
+        try:
+            self._seen = (self._tracer.runtime, self._python()) if self._tracer.runtime is not None else None
+        except DebuggerError:
+            self._seen = None
         self._environ.before(trace.root.name)
         self._resources.before()
         self._caller = None
@@ -219,12 +243,17 @@ class Checker:
         self._dead.ended(ended)
         if subsystem.other_threads_only:
             names = (*subsystem.touched_by, *THREAD_ENDS)
-            self._sentinels.watch(runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True)
+            found = self._sentinels.watch(
+                runtime, names, lambda hit, name: self._late_thread(hit, name, ended), beside=True
+            )
             self._watch_thread_ends(runtime, ended)
             if not self._ask_flag:
                 self._look_who_waits(ended)
         else:
-            self._sentinels.watch(runtime, subsystem.touched_by, lambda hit, name: self._touch(hit, name, ended))
+            found = self._sentinels.watch(
+                runtime, subsystem.touched_by, lambda hit, name: self._touch(hit, name, ended)
+            )
+        self._armed[subsystem.key] = max(len(found), self._armed.get(subsystem.key, 0))
 
     def _look_who_waits(self, ended: Ended) -> None:
         """At the next stop, which comes as soon as it may: those who wait for the GIL by then ask no more."""
@@ -236,7 +265,7 @@ class Checker:
 
         Link-time optimisation calls copies of exported functions, and leaves no name to them in a stripped file.
         """
-        if runtime.plan().source != SOURCES[0]:
+        if not _has_few_names(runtime):
             return
         own = CallerCheck(self._debugger, runtime)
 
@@ -549,6 +578,15 @@ class Checker:
         """Return what was found, errors first."""
         return self.log.findings()
 
+    def coverage(self) -> Optional[Coverage]:
+        """Return what could be watched so far and what not; None for a build that shows all its steps, or before any."""
+        trace = self._trace
+        if trace is None or self._seen is None or not _has_few_names(self._seen[0]):
+            return None
+        if self._states.is_cast:
+            self._armed["module-state"] = 1
+        return coverage(*self._seen, self._armed, self._ledger, trace.ended == "returned")
+
     def module_end(self, library: str) -> Optional[Death]:
         """Return when the module whose C code lies in a file was freed; None if it was not, or cannot be told."""
         return self._states.death_in(library)
@@ -566,6 +604,11 @@ class Checker:
             except DebuggerError:
                 pass
             self._main_returns = None
+
+
+def _has_few_names(runtime: RuntimeModule) -> bool:
+    """Tell whether a build shows the steps of exported functions only."""
+    return runtime.plan().source == SOURCES[0]
 
 
 def _first(scene: Scene, names: Tuple[str, ...]) -> Optional[str]:

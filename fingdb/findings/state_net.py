@@ -65,6 +65,8 @@ class Death:
     step: str
     #: How many steps had begun by then.
     begun: int
+    #: The step that a touch comes after: None where none was in sight but the whole finalization, which is under way still.
+    after: Optional[str] = None
 
 
 class StateNet:
@@ -104,6 +106,11 @@ class StateNet:
         self._sentinels.watch(runtime, OF_MODULES, self._module_given)
         self._sentinels.watch(runtime, OF_TYPES, self._type_given)
 
+    @property
+    def is_cast(self) -> bool:
+        """Whether the deaths of modules were noticed in this finalization."""
+        return bool(self._dealloc)
+
     def stop(self) -> None:
         """Take the net in. What is known of dead modules stays."""
         self._sentinels.stop()
@@ -123,7 +130,8 @@ class StateNet:
         try:
             told = self._name_and_library(module)
             if told is not None:
-                self._dead[module] = Death(module, *told, self._step(hit), self._trace.begun)
+                step = self._step(hit)
+                self._dead[module] = Death(module, *told, step, self._trace.begun, self._after(step))
         except DebuggerError:
             pass
         return False
@@ -158,7 +166,7 @@ class StateNet:
         title = f"{name} was given the module {death.name}, which {death.step} had freed"
         finding = self._finding(hit, name, title, scene, "error", ObjectRef(module, "module"))
         if self._trace is not None:
-            finding.after_step, finding.steps_since = death.step, self._trace.begun - death.begun
+            finding.after_step, finding.steps_since = death.after, self._trace.begun - death.begun
         return self._found(finding)
 
     def _type_given(self, hit: Hit, name: str) -> bool:
@@ -174,7 +182,7 @@ class StateNet:
         step = self._step(hit)
         title = f"{name} was asked for the module of the type {named}, which the garbage collector had cleared in {step}"
         finding = self._finding(hit, name, title, scene, "warning", ObjectRef(kind, named))
-        finding.after_step = step
+        finding.after_step = self._after(step)
         return self._found(finding)
 
     def _finding(
@@ -214,6 +222,9 @@ class StateNet:
             return stack[-1].name
         names = {base_name(frame.function) for frame in frames if frame.function}
         return next((run.name for run in reversed(stack) if not run.inlined or run.name in names), self._trace.root.name)
+
+    def _after(self, step: str) -> Optional[str]:
+        return None if self._trace is not None and step == self._trace.root.name else step
 
     def _lives_again(self, module: int) -> bool:
         """Tell whether another module was made at the address of a dead one."""

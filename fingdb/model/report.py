@@ -125,9 +125,9 @@ class TypeCount:
 
 @dataclass
 class GarbageCollector:
-    """State of an interpreter's garbage collector."""
+    """State of an interpreter's garbage collector. ``enabled`` is None where the build does not tell."""
 
-    enabled: bool
+    enabled: Optional[bool]
     collecting: bool
     frozen: int = 0
     generations: List[Generation] = field(default_factory=list)

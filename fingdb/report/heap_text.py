@@ -50,10 +50,18 @@ def problems_of(problems: Sequence[str], style: Style, width: int) -> List[str]:
     return [line for problem in problems for line in paragraph(problem, style, width, 0, "warning")]
 
 
+def nothing_known(census: Census) -> bool:
+    """Tell whether no object could be looked at, which is not the same as that there is none."""
+    return census.partial and not census.count and not census.types
+
+
 def render_heap(
     census: Census, chosen: Sequence[TypeCount], style: Style, width: int, interpreter: int, limit: Optional[int]
 ) -> str:
     """Return the histogram: ``chosen`` are the rows to show, of which ``limit`` (None: all)."""
+    if nothing_known(census):
+        title = style.heading(f"heap of interpreter {interpreter}") + "  could not be looked at"
+        return style.output("\n".join([title, *problems_of(census.problems, style, width)]))
     whole = sum(each.bytes or 0 for each in census.types)
     generations = sorted({generation for each in census.types for generation in each.counts})
     counts: Dict[int, int] = {g: sum(each.counts.get(g, 0) for each in census.types) for g in generations}
@@ -96,6 +104,9 @@ def render_blocks(
     limit: Optional[int], allocator: str = "pymalloc",
 ) -> str:
     """Return what the allocator's blocks hold beside the objects in lists."""
+    if not raw and not others.types and problems:
+        title = style.heading(f"blocks of {allocator}") + "  could not be looked at"
+        return style.output("\n".join([title, *problems_of(problems, style, width)]))
     lines = _head(f"blocks of {allocator}", facts, style, width)
     shown = others.types if limit is None else others.types[:limit]
     if shown:
@@ -144,9 +155,13 @@ def _count(row: Dict[str, Any]) -> CellLike:
     return "?" if count is None else count
 
 
-def render_objects(rows: Sequence[Dict[str, Any]], count: int, type_: str, style: Style, width: int) -> str:
-    """Return the table of objects that `pyfin objects` found; ``count`` of them there are."""
+def render_objects(
+    rows: Sequence[Dict[str, Any]], count: int, type_: str, style: Style, width: int, partial: bool = False
+) -> str:
+    """Return the table of objects that `pyfin objects` found; ``count`` of them there are, at least where it is ``partial``."""
     if not rows:
+        if partial:
+            return f'no object of a type "{printable(type_)}" was found, but not all could be looked at'
         return f'there is no object of a type "{printable(type_)}"'
     several = len({row["type"] for row in rows}) > 1
     columns = [Column("ADDRESS"), Column("REFS", "right"), Column("GEN", "right"), Column("TYPE", keep="end"),

@@ -111,6 +111,7 @@ def render_status(status: Status, style: Style, width: int) -> str:
         rows.append((name, join_wrapped([word for word in words if word], room)))
 
     row("python", [build_label(status.python), _layout(status.python)])
+    row("sources", status.python.sources if status.python is not None else [])
     if status.target is not None:
         alive = status.target.kind != "core" and status.state != "exited"
         row("target", target_words(status.target, alive))

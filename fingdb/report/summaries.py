@@ -11,6 +11,8 @@ from .style import Style
 from .table import Cell, CellLike, Column, table
 from .world import world_lines
 
+_ENABLED = {True: "enabled", False: "disabled", None: ""}
+
 
 def _objects(gc: Optional[GarbageCollector]) -> str:
     """Return how many objects a collector tracks, "" when none of its lists could be walked."""
@@ -47,7 +49,7 @@ def render_interpreters(interpreters: Sequence[Interpreter], style: Style, width
             len(interpreter.threads),
             interpreter.modules,
             _objects(gc),
-            "" if gc is None else "collecting" if gc.collecting else "enabled" if gc.enabled else "disabled",
+            "" if gc is None else "collecting" if gc.collecting else _ENABLED[gc.enabled],
             Cell(f"{interpreter.address:#x}", "address"),
         ])
     lines = [table(columns, rows, style, width)]
@@ -83,7 +85,7 @@ def _thread_table(threads: Sequence[Thread], style: Style, width: int) -> str:
             Cell(thread_name(thread) if thread.name else "?", "strong" if thread.current else ""),
             _daemon(thread),
             Cell("holds" if thread.holds_gil else "", "good"),
-            Cell(", ".join(states), "running" if thread.finalizing else ""),
+            Cell(", ".join(dict.fromkeys(states)), "running" if thread.finalizing else ""),
             thread.waits_for,
             Cell(f"{thread.address:#x}", "address"),
         ])
@@ -240,7 +242,7 @@ def render_gc(
     ``types`` is how many of these (None: all). ``previous`` is the same collector at an earlier
     stop, which ``since`` names, to show the difference. Raises MissingTabulate.
     """
-    words = ["enabled" if gc.enabled else "disabled"]
+    words = [_ENABLED[gc.enabled]] if gc.enabled is not None else []
     words.append(style.paint("running", "collecting") if gc.collecting else "not collecting")
     words.append(f"{gc.frozen} frozen")
     lines = [f"{style.heading(f'garbage collector of interpreter {interpreter}')}  {DOT.join(words)}"]

@@ -120,7 +120,8 @@ def gc_words(gc: Optional[GarbageCollector]) -> str:
     """Return the collector in a few words ("gc off, 5513 objects"), "" when unknown."""
     if gc is None:
         return ""
-    text = "gc collecting" if gc.collecting else f"gc {'on' if gc.enabled else 'off'}"
+    state = {True: "gc on", False: "gc off", None: "gc"}[gc.enabled]
+    text = "gc collecting" if gc.collecting else state
     known = [g.objects for g in gc.generations if g.objects >= 0]
     if known:
         text += f", {plural(sum(known), 'object')}"
@@ -253,7 +254,9 @@ def render(report: Report, styling: bool, width: int) -> str:
     if findings:
         lines += ["", render_findings(findings, style, width)]
     elif brief == "check":
-        lines += ["", style.paint("good", "nothing was touched after its end")]
+        nets = report.extra.get("nets")  # None: all of them were out
+        limits = ", as far as that could be watched" if isinstance(nets, dict) and nets.get("not_watched") else ""
+        lines += ["", style.paint("good", f"nothing was touched after its end{limits}")]
     if report.notes:
         lines.append("")
         for note in report.notes:

@@ -174,7 +174,81 @@ def test_summary_commands(bare: Interpreter, cold: Path) -> None:
         assert "threads without a thread state" not in said["threads"]  # who is who the fs_base registers tell
         assert "no Python stacks, no modules and no objects" in " ".join(said["status"].split())
         assert "without debug information" in said["modules"]
-        assert "without debug information" in said["gc"]
+        assert "could not be looked at" in said["gc"]
+    assert "steps from exported functions" in said["status"]
+    told = "(_Py_DebugOffsets)" if bare.version >= TABLE_OF_OFFSETS else "from the machine code of exported functions"
+    for name in ("threads", "gc", "interpreters", "modules"):
+        assert f"{told}, as the build has no debug information" in " ".join(said[name].split()), said[name]
+
+
+#: What no build of these tells without its debug information, by command; "-" before what one with a table of offsets does.
+LACKING = {
+    "threads": ["-names of threads and which are daemons", "-Python stacks"],
+    "gc": ["-where the collector's state lies", "-the types of objects"],
+    "interpreters": ["-sys.modules", "-where the collector's state lies"],
+    "modules": ["-sys.modules"],
+    "heap": ["-the types of objects", "how large an object is beyond the fixed part of its type"],
+    "objects dict": ["-the types of objects"],
+    "verify": ["-the types of objects", "where the allocator's blocks are"],
+}
+
+
+def test_each_answer_says_what_it_was_read_with_and_what_it_lacks(
+    python: Interpreter, bare: Interpreter, cold: Path
+) -> None:
+    asked = {name: f"{name} --json" for name in LACKING}
+    said = commands(bare, cold, *asked.values())
+    for name, lacking in LACKING.items():
+        document, _end = json.JSONDecoder().raw_decode(said[asked[name]])
+        table = bare.version >= TABLE_OF_OFFSETS
+        assert ("_Py_DebugOffsets" if table else "exported functions") in document["source"]
+        for words in lacking:
+            assert (words.lstrip("-") in document["missing"]) != (words.startswith("-") and table), (name, words)
+    whole = run_gdb(python.path, ["-c", "pass"], ["pyfin start", "echo @@", "pyfin threads --json"])
+    document, _end = json.JSONDecoder().raw_decode(whole.output.split("@@")[1].lstrip())
+    assert (document["source"], document["missing"]) == ("", [])
+
+
+def test_what_cannot_be_looked_at_is_not_called_empty(bare: Interpreter, cold: Path) -> None:
+    if bare.version >= TABLE_OF_OFFSETS:
+        pytest.skip("its objects are found")
+    words = ("heap --all", "objects dict", "mark here", "verify", "why 0x10000", "heap --json", "verify --json")
+    said = commands(bare, cold, *words)
+    assert "heap of interpreter 0  could not be looked at" in said["heap --all"]
+    assert "blocks of pymalloc  could not be looked at" in said["heap --all"]
+    assert "but not all could be looked at" in said["objects dict"] and "there is no object" not in said["objects dict"]
+    assert "0 blocks" not in said["verify"] and "consistent" not in said["verify"]
+    errors = said["verify --json"]  # they come last
+    assert "there is nothing to mark" in errors
+    assert "references between objects cannot be read; a build with debug information (CFLAGS=-g)" in errors
+    (heap,) = json.loads(said["heap --json"])["interpreters"]
+    assert heap["objects"] is None and heap["partial"]
+    document, _end = json.JSONDecoder().raw_decode(said["verify --json"])
+    assert document["consistent"] is None
+
+
+def test_check_says_what_it_could_watch(python: Interpreter, bare: Interpreter, cold: Path) -> None:
+    document = report("check", bare.path, "-c", "pass", cache=cold)
+    nets = document["extra"]["nets"]
+    assert "threads other than the finalizing one" in nets["watched"] and "module states" in nets["watched"]
+    assert "tracemalloc" in nets["not_watched"] and not set(nets["watched"]) & set(nets["not_watched"])
+    assert any(note.startswith("watched: ") and "every call of an exported function" in note for note in document["notes"])
+    text = run_fingdb("check", "--", bare.path, "-c", "pass", cache=cold).stderr.decode()
+    assert "nothing was touched after its end, as far as that could be watched" in " ".join(text.split())
+    if python.path != bare.path:
+        assert "nets" not in report("check", python.path, "-c", "pass")["extra"]
+
+
+@pytest.mark.parametrize("name", ["stale-module-pointer", "stale-type-module"])
+def test_modules_that_die_where_no_step_has_a_name(name: str, python: Interpreter, bare: Interpreter, cold: Path) -> None:
+    (program,) = [p for p in PROGRAMS if p.name == name]
+    words, env = program.command(python)
+    document = report("check", bare.path, *words[1:], cache=cold, env=env)
+    (finding,) = [each for each in document["findings"] if each["severity"] != "note"]
+    assert finding["kind"] == "stale-module-state"
+    assert finding["function"] == {"stale-module-pointer": "PyModule_GetState"}.get(name, "PyType_GetModuleState")
+    assert finding["culprit"]["function"] == {"stale-module-pointer": "colour_dealloc"}.get(name, "token_dealloc")
+    assert finding["after_step"] != "Py_FinalizeEx"  # it is in the midst of that
 
 
 def test_sizes_that_cannot_be_told_are_least_ones(bare: Interpreter, cold: Path) -> None:
@@ -183,7 +257,7 @@ def test_sizes_that_cannot_be_told_are_least_ones(bare: Interpreter, cold: Path)
         pytest.skip("where its objects are is told by nothing that it exports")
     said = commands(bare, cold, "heap")["heap"]
     if bare.version < TABLE_OF_OFFSETS:
-        assert "partial" in said.splitlines()[0] and "does not tell where the collector's state lies" in said
+        assert "could not be looked at" in said.splitlines()[0] and "where the collector's state lies" in said
         return
     assert "at least" in said.splitlines()[0]
     assert re.search(r"^tuple +\d+ +≥ \d+", said, re.MULTILINE)

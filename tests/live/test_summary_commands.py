@@ -167,7 +167,8 @@ def test_no_interpreter_is_a_plain_sentence(walk: Walk) -> None:
     for moment in ("before", "finalized"):
         for name in ("interpreters", "gc", "modules"):
             assert walk.said[f"{moment}:{name}"] == "no interpreter is alive"
-            assert walk.json(f"{moment}:{name}:json") == {"interpreters": [], "problems": []}
+            nobody = {"interpreters": [], "problems": [], "source": "", "missing": []}
+            assert walk.json(f"{moment}:{name}:json") == nobody
         assert first_line(walk.said[f"{moment}:threads"]) == "no interpreter is alive"
         # The native threads are there all the same.
         assert walk.json(f"{moment}:threads:json")["native_threads"]

@@ -146,5 +146,5 @@ def test_what_is_malformed_inside_becomes_empty() -> None:
     assert report.python == PythonBuild("", False, False, "")
     assert report.steps == [StepState("x", "", "", None, 0, changes=["a"])]
     assert report.interpreters[0].id == 0
-    assert report.interpreters[0].gc == GarbageCollector(False, False)
+    assert report.interpreters[0].gc == GarbageCollector(None, False)
     assert report.findings == []

@@ -9,6 +9,9 @@ from .. import generations
 from ..target import PythonTarget, Unreadable
 from .records import PERMANENT
 
+#: The problem of a build that does not tell where its objects are.
+UNKNOWN_STATE = "without debug information it is not known where the collector's state lies"
+
 
 @dataclass(frozen=True)
 class GcList:
@@ -27,7 +30,7 @@ def gc_lists(target: PythonTarget, interpreter: int, problems: List[str]) -> Lis
     """Return the lists of an interpreter's collector, none (and a problem) where they cannot be found. Never raises."""
     state = generations.state_of(target, interpreter)
     if state is None:
-        problems.append("this build does not tell where the collector's state lies")
+        problems.append(UNKNOWN_STATE)
         return []
     try:
         places = generations.generations(target, state)
