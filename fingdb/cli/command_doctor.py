@@ -8,16 +8,22 @@ import resource
 import subprocess
 from typing import List, NamedTuple, Optional, Tuple
 
+from ..layout.cache import Cache
+from ..model.plan import SOURCES
 from .arguments import Parser, add_gdb_option
+from .debug_info import package_of, ways
 from .errors import CliError
 from .gdb_program import OLDEST, find_gdb, gdb_environment, gdb_version, init_file, light_options
-from .interpreters import Interpreter, find_interpreters
+from .interpreters import Interpreter, build_id_of, debug_file, find_interpreters, read_interpreter
 from .light import cache_home
+from .which_python import interpreter
 
-_USAGE = "[--gdb PATH]"
+_USAGE = "[--gdb PATH] [PYTHON]"
 
 _DESCRIPTION = """\
 Look at gdb, at the Python inside it, at the interpreters of this machine, and try what the job needs.
+With PYTHON, look at that interpreter alone: whether its debug information is there, and what brings it. PYTHON is
+a path, a name on PATH, a libpython, or a version; it is not run.
 
 exit status: 0 when programs can be traced, 2 when something essential is missing."""
 
@@ -46,7 +52,12 @@ def run(arguments: List[str]) -> int:
     """Run ``fingdb doctor`` with these words and return the exit status."""
     parser = Parser("doctor", _USAGE, _DESCRIPTION)
     add_gdb_option(parser)
+    parser.add_argument("python", metavar="PYTHON", nargs="?", help="the interpreter")
     options = parser.parse_args(arguments)
+    if options.python is not None:
+        found = _checks_of_one(interpreter(options.python))
+        print(_rendered(found, "" if found[0].state == "ok" else "fingdb can do a part of its job with it."))
+        return 0
     checks, gdb = _gdb_checks(options.gdb)
     checks += _interpreter_checks(find_interpreters())
     if gdb is not None:
@@ -56,7 +67,30 @@ def run(arguments: List[str]) -> int:
     return 2 if any(check is not None and check.state == "missing" for check in checks) else 0
 
 
-def _rendered(checks: List[Check]) -> str:
+def _checks_of_one(path: str) -> List[Check]:
+    """Return the checks of one interpreter. Raises CliError where it is no CPython that fingdb knows."""
+    python = read_interpreter(path)
+    if python is None:
+        raise CliError(f"{path} is no CPython from 3.8 on")
+    subject = f"CPython {python.label}"
+    build_id = build_id_of(python.runtime)
+    package = package_of(python.runtime)
+    about = [Check("  code", "ok", python.runtime)] if python.runtime != path else []
+    about.append(Check("  build-id", "ok", build_id) if build_id else Check(
+        "  build-id", "gap", "none: debug information in a file of its own would not be found"
+    ))
+    about.append(Check("  package", "ok", f"{package.name} {package.version}" if package else "of none"))
+    if python.has_debug_info:
+        where = debug_file(python.runtime)
+        inside = "" if where == python.runtime else f" in {where}"
+        return [Check(subject, "ok", f"{path}, with debug information{inside}"), *about]
+    if build_id and _is_kept(build_id):
+        about.append(Check("  kept", "ok", "what was learned of this build when its debug information was there"))
+    first = Check(subject, "gap", f"{path}, {_left_without(python)}")
+    return [first, *about, *(Check("", "gap", "", way) for way in ways(python, build_id, package))]
+
+
+def _rendered(checks: List[Check], last: Optional[str] = None) -> str:
     import sys
 
     from ..report.style import Style
@@ -65,14 +99,16 @@ def _rendered(checks: List[Check]) -> str:
     terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
     style = Style(terminal)
     rows: List[List[CellLike]] = [
-        [check.subject, Cell(check.state, _STATES[check.state]), check.finding] for check in checks
+        [check.subject, Cell(check.state, _STATES[check.state]), check.finding] for check in checks if check.finding
     ]
     columns = [Column("SUBJECT"), Column("STATE"), Column("FINDING", keep="start")]
     lines = [table(columns, rows, style, os.get_terminal_size(1).columns if terminal else 0)]
     mends = list(dict.fromkeys((check.mend, check.subject) for check in checks if check.mend))
     if mends:
         lines += ["", style.heading("To mend it:")]
-        lines += [f"  {mend}" + style.dim(f"   # {subject}") for mend, subject in mends]
+        lines += [f"  {mend}" + (style.dim(f"   # {subject}") if subject else "") for mend, subject in mends]
+    if last is not None:
+        return style.output("\n".join([*lines, "", last] if last else lines))
     worst = "missing" if any(c.state == "missing" for c in checks) else ""
     lines += ["", "fingdb cannot do its job here yet." if worst else "fingdb can do its job here."]
     return style.output("\n".join(lines))
@@ -159,11 +195,17 @@ def _interpreter_checks(interpreters: List[Interpreter]) -> List[Optional[Check]
     return checks
 
 
+def _is_kept(build_id: str) -> bool:
+    """Tell whether the cache has the steps of a build from its debug information."""
+    kept = Cache(build_id).get("plan")
+    return isinstance(kept, dict) and kept.get("source") == SOURCES[-1]
+
+
 def _left_without(python: Interpreter) -> str:
     """Return what works with an interpreter that has no debug information."""
     if python.version >= (3, 13):
-        return "without debug information: steps with exported names, late calls, Python stacks"
-    return "without debug information: steps with exported names and late calls only"
+        return "without debug information: steps with exported names, late calls, threads, Python stacks, objects"
+    return "without debug information: steps with exported names, late calls and threads only"
 
 
 def mend_debug_info(python: Interpreter) -> str:

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
+from ..cpython.version import read_facts
 from ..elf import ElfError, library_of, open_elf
 
 OLDEST = (3, 8)
@@ -87,6 +88,38 @@ def probe(path: str, environment: Optional[Mapping[str, str]] = None) -> Optiona
         has_debug_info=debug_file(runtime) is not None,
         free_threaded=free_threaded,
     )
+
+
+def read_interpreter(path: str) -> Optional[Interpreter]:
+    """Return what the files of an interpreter, or a libpython, tell without running it; None if it is no CPython from 3.8 on."""
+    runtime = runtime_file(path)
+    try:
+        elf = open_elf(runtime)
+        symbols = elf.exported() if elf.has_string(".dynstr", "_PyRuntime") else elf.symbols()
+        symbol, section = symbols.get("_PyRuntime"), elf.section(".PyRuntime")
+        if not (symbol is not None and symbol.defined) and section is None:
+            return None
+        facts = read_facts(elf, symbols, symbol.address if symbol is not None else 0, False)
+    except ElfError:
+        return None
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", facts.version)
+    version = (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    if found and version < OLDEST:
+        return None
+    text = facts.version or "of an unknown version"
+    label = f"{text}{'t' * facts.free_threaded}-{_origin(path, os.environ)}{'-dbg' if facts.debug_build else ''}"
+    return Interpreter(
+        path, version, facts.version or "3", label, facts.debug_build, runtime, debug_file(runtime) is not None,
+        facts.free_threaded,
+    )
+
+
+def build_id_of(path: str) -> Optional[str]:
+    """Return the build-id of a file, None if it has none."""
+    try:
+        return open_elf(path).build_id
+    except ElfError:
+        return None
 
 
 def runtime_file(executable: str) -> str:

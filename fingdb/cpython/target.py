@@ -191,7 +191,7 @@ class PythonTarget:
             brings = f"its debug information brings the rest (Debian and Ubuntu: {package}, Fedora: debuginfo-install python3)"
         else:
             brings = "a build with debug information (CFLAGS=-g) that is not stripped brings the rest"
-        return f"{brings}, see `fingdb doctor`"
+        return f"{brings}, see `fingdb doctor PYTHON`"
 
 
 # -- finding the runtime --------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Origin:
         told = f"{self.source}, as the build has no debug information"
         if not self.missing:
             return told
-        return f"{told}; not known without it: {'; '.join(self.missing)}; `fingdb doctor` tells what brings that"
+        return f"{told}; not known without it: {'; '.join(self.missing)}; `fingdb doctor PYTHON` tells what brings that"
 
 
 _READ_WITH = {

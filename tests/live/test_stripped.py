@@ -150,6 +150,26 @@ def test_getters_tell_the_offsets_that_the_debug_information_tells(
             assert (field.offset, field.size) == (row[0], row[1]), name
 
 
+def test_doctor_of_one_interpreter(python: Interpreter, bare: Interpreter, cold: Path, tmp_path: Path) -> None:
+    """It looks at the file, and says what a build of one's own can be given."""
+    identity = open_elf(bare.runtime).build_id
+    for path in (bare.path, bare.runtime):
+        done = run_fingdb("doctor", path, cache=cold)
+        text = done.stdout.decode()
+        assert done.returncode == 0 and "ptrace" not in text, text
+        assert f"CPython {bare.version_text}" in text and "without debug information" in text
+        assert identity is not None and f"build-id {identity}" in text and "of none" in text
+        assert "CFLAGS=-g" in text and "not strip" in text and f"debuginfod-find debuginfo {identity}" in text
+        assert os.path.basename(bare.runtime) in text.partition("objcopy --only-keep-debug")[2] or "libpython" not in bare.runtime
+    whole = run_fingdb("doctor", python.path, cache=cold).stdout.decode()
+    assert "with debug information" in whole and "To mend it" not in whole
+    nothing = run_fingdb("doctor", "/bin/true", cache=cold)
+    assert nothing.returncode == 2 and b"is no CPython from 3.8 on" in nothing.stderr
+    if identity == open_elf(python.runtime).build_id:
+        run_fingdb("run", python.path, "-c", "pass", cache=tmp_path)
+        assert "kept" in run_fingdb("doctor", bare.path, cache=tmp_path).stdout.decode()
+
+
 def commands(bare: Interpreter, cold: Path, *words: str) -> Dict[str, str]:
     """Run `pyfin` commands in the middle of a program and return what each said."""
     lines = ["set width 200", "pyfin start"]
