@@ -15,6 +15,7 @@ from .counsel import counsel
 from .culprit import NO_FILE, PLUMBING, PROGRAM, RUNTIME, STDLIB, Blame, caller_of_finalization, describe, origin_of
 from .evidence import Evidence, gather
 from .judgement import CERTAIN, LIKELY, POSSIBLE, Judgement
+from .methods import own_end
 from .module_state import failed_call, stale_state
 from .routes import Route, exit_route
 from .standing import WHOLE, Standing
@@ -294,6 +295,9 @@ def _finalizer_words(case: Case, standing: Standing) -> str:
 # -- the finalizing thread --------------------------------------------------------------------------
 def _in_teardown(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
     blame = case.blame(task)
+    ended = own_end(case, task.frames) if case.nameless and evidence.raised else None
+    if ended is not None:
+        return _own_end(case, standing, task, evidence, ended)
     if blame.origin == PROGRAM and blame.culprit is not None:
         if evidence.fatal is not None and evidence.fatal_by_culprit:
             return _fatal(case, standing, task, evidence, blame.culprit)
@@ -425,13 +429,13 @@ def _ended_somehow(case: Case, standing: Standing, task: Task, evidence: Evidenc
     return judgement
 
 
-def _own_end(case: Case, standing: Standing, task: Task, evidence: Evidence) -> Judgement:
-    blame = case.blame(task)
-    assert blame.culprit is not None
+def _own_end(case: Case, standing: Standing, task: Task, evidence: Evidence, by: str = "") -> Judgement:
+    """Return the verdict on a process whose code ended it by itself, ``by`` a function of Python where only that is known."""
+    culprit = foreign(case.blame(task))
+    who = describe(culprit) if culprit is not None else "Python code, which cannot be read on this build,"
+    how = f"{by}(), {_signal(case)}" if by else _signal(case)
     return Judgement(
-        "not-finalization",
-        f"{describe(blame.culprit)} ends the process by itself ({_signal(case)}), {_after_words(standing)}.",
-        LIKELY, task, blame.culprit,
+        "not-finalization", f"{who} ends the process by itself ({how}), {_after_words(standing)}.", LIKELY, task, culprit,
     )
 
 

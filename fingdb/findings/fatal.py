@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
@@ -13,12 +14,17 @@ from ..elf import ElfError, open_elf
 from ..finalization.functions import base_name
 from ..model.report import NativeFrame
 from .case import Case, Task
+from .constants import constants_given, function_and_message
 from .culprit import REPORTING
 from .variadic import rendered
 
 _ASSERTION = ("__assert_fail", "__assert_fail_base", "__GI___assert_fail")
 #: Functions (function's name, format, ...) of Python/pylifecycle.c.
 _VARIADIC = ("_Py_FatalErrorFormat",)
+_ABORT = ("abort", "__GI_abort")
+#: So many functions report a fatal error at most, one calling the other.
+_MOST_REPORTING = 4
+_CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z]")
 _LONGEST = 600
 _MOST_STACK = 4096
 #: Registers that keep their value over calls: an argument that was still needed may be in one.
@@ -60,13 +66,18 @@ def fatal_error(case: Case, task: Task) -> Optional[FatalError]:
     names = [base_name(f.function) if f.function else "" for f in task.frames]
     reporting = [index for index, name in enumerate(names) if name in REPORTING]
     if not reporting:
-        return _assertion(case, task, names)
+        return _assertion(case, task, names) or _nameless(case, task, names)
     last = reporting[-1]
     first = last
     while first > 0 and names[first - 1] in REPORTING:
         first -= 1
     block = task.frames[first : last + 1]
     message, function = _failed_assertion(case, task, block) or _arguments(case, task, block)
+    if case.nameless and last + 1 < len(task.frames):
+        # What was on the stack and in registers is likely; what the caller's code loads is sure.
+        told = _told_by_code(case, task.frames[last + 1])
+        if told is not None:
+            function, message = told[0], message if _is_made_by(told[1], message) else _shown(told[1])
     inside = not any(name in ("abort", "__GI_abort", "raise", "__GI_raise") for name in names[:first])
     if not function:
         # Up to 3.8 the message alone is printed: the caller's name is as good.
@@ -74,6 +85,50 @@ def fatal_error(case: Case, task: Task) -> Optional[FatalError]:
         raised = base_name(caller.function) if caller is not None and caller.function else ""
         return FatalError(message, "", last + 1, inside, raised=raised)
     return FatalError(message, function, last + 1, inside, raised=function)
+
+
+def _nameless(case: Case, task: Task, names: List[str]) -> Optional[FatalError]:
+    """Return the fatal error of a build where the functions that report it have no names, None if there is none.
+
+    One of the first frames outside of abort() has called a function with the name of a function and a sentence.
+    """
+    aborts = [index for index, name in enumerate(names[:8]) if name in _ABORT]
+    if not case.nameless or case.runtime is None or not aborts:
+        return None
+    first = aborts[-1] + 1
+    for index in range(first, min(first + _MOST_REPORTING, len(task.frames))):
+        frame = task.frames[index]
+        if frame.library != case.runtime.module.path:
+            return None
+        given = function_and_message(constants_given(case.debugger, frame, lambda at: text_at(case, at)))
+        if given is not None and index > first:
+            return FatalError(_shown(given[1]), given[0], index, raised=given[0])
+        if frame.function:
+            return None
+    return None
+
+
+def _told_by_code(case: Case, frame: NativeFrame) -> Optional[Tuple[str, str]]:
+    """Return (function, message) of a fatal error as the code that raised it loads them, None if not so.
+
+    The message may be a format.
+    """
+    given = constants_given(case.debugger, frame, lambda at: text_at(case, at))
+    both = function_and_message(given)
+    if both is not None:
+        return both
+    message = given.get("rdi", "")  # up to 3.8 the message alone
+    return ("", message) if " " in message and "rsi" not in given else None
+
+
+def _is_made_by(form: str, message: str) -> bool:
+    """Tell whether a message may be what a format makes."""
+    return re.fullmatch(".*".join(map(re.escape, _CONVERSION.split(form))), message, re.S) is not None
+
+
+def _shown(message: str) -> str:
+    """Return a message that may be a format, with dots where it has values."""
+    return _CONVERSION.sub("…", message)
 
 
 def _failed_assertion(case: Case, task: Task, frames: List[NativeFrame]) -> Optional[Tuple[str, str]]:

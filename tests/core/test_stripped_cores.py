@@ -35,6 +35,13 @@ EVERYWHERE: Dict[str, Told] = {
     "subinterpreter-end": ("touch-after-fini", "interpreter-clear", "PyConfig_Clear", "likely", "log_close"),
     "not-null-pointer": ("not-finalization", "running", None, "certain", None),
 }
+#: Scenario -> what its verdict says, which takes neither names nor structures.
+BY_CODE = {
+    "buffered-io-daemon": "at interpreter shutdown, possibly due to daemon threads",
+    "fatal-error": "guard: 1 handle was never given back",
+    "not-abort-in-del": "os.abort()",
+    "refcount-none": "deallocating None",
+}
 #: Verdicts that do not hang on names: a lock of C says which thread has it, and the GIL lies in the runtime's state.
 GIL = ("gil-deadlock", "world-deadlock")
 
@@ -72,8 +79,6 @@ def test_verdict(name: str, python: Interpreter) -> None:
     document = diagnosis(python, name)
     verdict = document["verdict"]
     kind, phase, after, confidence, culprit = EVERYWHERE[name]
-    if name == "embed-wrong-end" and python.version < (3, 9):
-        confidence = "possible"  # the message cannot be read
     if name == "late-cxa-atexit":
         confidence = str(told_for(EXPECTED[name].confidence, python))  # see there
     assert (verdict["kind"], document["phase"]) == (kind, phase)
@@ -112,8 +117,20 @@ def test_who_has_the_gil_is_told_by_the_lock_that_is_waited_for(name: str, pytho
     assert "holds the GIL" in verdict["summary"]
 
 
+@pytest.mark.parametrize("name", BY_CODE)
+def test_what_the_code_and_the_tables_of_methods_tell(name: str, python: Interpreter) -> None:
+    """A fatal error's message is loaded right before the call; which built-in function ends the process its table says."""
+    expected = EXPECTED[name]
+    if is_harmless(python, expected):
+        pytest.skip(f"the program does not crash on {python.label}")
+    verdict = diagnosis(python, name)["verdict"]
+    assert verdict["kind"] == told_for(expected.kind, python)
+    assert verdict["confidence"] == ("certain" if name == "fatal-error" else "likely")
+    assert BY_CODE[name] in verdict["summary"]
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(EVERYWHERE) - {"join-event", *GIL}))
+@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(EVERYWHERE) - {"join-event", *GIL, *BY_CODE}))
 def test_the_verdict_is_the_true_one_or_left_open(name: str, python: Interpreter) -> None:
     expected = EXPECTED[name]
     if is_harmless(python, expected):
