@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -52,8 +51,7 @@ def _is_function(section: int, info: int) -> bool:
     return section != 0 and info & 15 in (STT_FUNC, STT_GNU_IFUNC)
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A section header: address, file offset and size; ``present`` is false for NOBITS."""
 
     name: str
@@ -98,22 +96,28 @@ class ElfFile:
         #: Address of the first instruction that runs, in the file's own address space.
         self.entry = fields[3]
         self._phoff, self._shoff = fields[4], fields[5]
-        self._phentsize, self._phnum, self._shentsize, self._shnum, shstrndx = fields[8:13]
-        self.sections: List[Section] = []
-        try:
-            self._read_sections(shstrndx)
-        except ElfError:
-            self.sections = []  # core files and sstripped programs may have none
+        self._phentsize, self._phnum, self._shentsize, self._shnum, self._shstrndx = fields[8:13]
 
-    def _read_sections(self, shstrndx: int) -> None:
-        raw = []
-        for index in range(self._shnum if self._shoff else 0):
-            layout = "IIQQQQIIQQ" if self.is_64 else "IIIIIIIIII"
-            raw.append(self._unpack(layout, self._shoff + index * self._shentsize))
-        names = raw[shstrndx] if shstrndx < len(raw) else None
-        for name, kind, _flags, address, offset, size, link, _info, _align, _entsize in raw:
-            text = self._string(names[4], names[5], name) if names else ""
-            self.sections.append(Section(text, kind, address, offset, size, link, kind != SHT_NOBITS))
+    # Of most files in a process nothing but the build-id is ever asked.
+    @cached_property
+    def _section_headers(self) -> List[Tuple[int, ...]]:
+        layout = "IIQQQQIIQQ" if self.is_64 else "IIIIIIIIII"
+        count = self._shnum if self._shoff else 0
+        try:
+            return [self._unpack(layout, self._shoff + index * self._shentsize) for index in range(count)]
+        except ElfError:
+            return []  # core files and sstripped programs may have none
+
+    @cached_property
+    def sections(self) -> List[Section]:
+        """The sections, none where the file has no table of them or a damaged one."""
+        raw = self._section_headers
+        names = raw[self._shstrndx] if self._shstrndx < len(raw) else None
+        table = self._data[names[4] : names[4] + names[5]] if names and names[4] + names[5] <= len(self._data) else b""
+        return [
+            Section(_string_in(table, name), kind, address, offset, size, link, kind != SHT_NOBITS)
+            for name, kind, _flags, address, offset, size, link, _info, _align, _entsize in raw
+        ]
 
     def _string(self, table: int, size: int, index: int) -> str:
         if index >= size or table + size > len(self._data):
@@ -140,8 +144,13 @@ class ElfFile:
         """Tell whether the file itself carries DWARF."""
         return any(s.name in (".debug_info", ".zdebug_info") and s.present and s.size for s in self.sections)
 
-    def segments(self) -> Iterator[Tuple[int, int, int, int]]:
-        """Yield (address, memory size, file offset, file size) of each loaded segment."""
+    def segments(self) -> List[Tuple[int, int, int, int]]:
+        """Return (address, memory size, file offset, file size) of each loaded segment."""
+        return self._segments
+
+    @cached_property
+    def _segments(self) -> List[Tuple[int, int, int, int]]:
+        found = []
         for index in range(self._phnum):
             at = self._phoff + index * self._phentsize
             if self.is_64:
@@ -149,7 +158,8 @@ class ElfFile:
             else:
                 kind, offset, vaddr, _paddr, filesz, memsz, _flags, _align = self._unpack("IIIIIIII", at)
             if kind == PT_LOAD:
-                yield vaddr, memsz, offset, filesz
+                found.append((vaddr, memsz, offset, filesz))
+        return found
 
     def mappings(self) -> Iterator[Tuple[int, int, int, int]]:
         """Yield (address, memory size, file size, flags) of each loaded segment: 1 executable, 2 writable, 4 readable."""
@@ -173,9 +183,9 @@ class ElfFile:
     @property
     def build_id(self) -> Optional[str]:
         """The GNU build-id in hexadecimal, None without one."""
-        for section in self.sections:
-            if section.type == SHT_NOTE and section.present:
-                found = parse_build_id(self._data[section.offset : section.offset + section.size], self._end)
+        for _name, kind, _flags, _address, offset, size, *_others in self._section_headers:
+            if kind == SHT_NOTE:
+                found = parse_build_id(self._data[offset : offset + size], self._end)
                 if found:
                     return found
         return None
@@ -403,6 +413,12 @@ def _bad(path: str) -> mmap.mmap:
     raise ElfError(f"{path} is empty")
 
 
+def _string_in(table: bytes, index: int) -> str:
+    """Return the string that begins there in a table of strings, "" outside of it."""
+    end = table.find(b"\0", index)
+    return table[index : end if end >= 0 else len(table)].decode("utf-8", "replace")
+
+
 def parse_build_id(notes: bytes, byte_order: str = "<") -> Optional[str]:
     """Return the GNU build-id in a run of ELF notes as hexadecimal, None if there is none."""
     at = 0
@@ -416,7 +432,7 @@ def parse_build_id(notes: bytes, byte_order: str = "<") -> Optional[str]:
     return None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _open_cached(path: str, _stamp: Tuple[int, int]) -> ElfFile:
     return ElfFile(path)
 

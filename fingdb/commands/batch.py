@@ -77,6 +77,16 @@ def start_thread(thread: threading.Thread) -> None:
         signals.pthread_sigmask(signals.SIG_SETMASK, before)
 
 
+def _import_ahead() -> None:
+    """Import what is needed once finalization begins, and is not before."""
+    try:
+        from ..cpython import interpreter  # noqa: F401
+        from ..findings import sources  # noqa: F401
+        from ..report import json_report  # noqa: F401
+    except Exception:  # noqa: BLE001 - whoever needs them imports them again, and says what is wrong
+        pass
+
+
 def write_document(path: str, document: Dict[str, Any]) -> None:
     """Write JSON to ``path``, all of it or nothing; a device or pipe there stays what it is."""
     if os.path.exists(path) and not os.path.isfile(path):
@@ -111,6 +121,7 @@ class Walk:
         self._changes = Changes(session.python)
         self._recorder = Recorder(self._changes)
         self._exit = ExitWatch(session.debugger)
+        self._ahead = threading.Thread(target=_import_ahead)
         self._signals = 0
         self._stumbles = 0
 
@@ -134,6 +145,7 @@ class Walk:
             self._recorder.ended(trace)
 
     def _look(self, first: bool) -> None:
+        self._ahead.join()
         from ..cpython.interpreter import read_interpreters
         from ..cpython.target import NoLayout
         from ..findings.sources import told_by
@@ -168,6 +180,7 @@ class Walk:
             start_thread(timer)
         undertaker = Undertaker(lambda: tracer.pid)
         start_thread(undertaker)
+        start_thread(self._ahead)  # gdb and Python start the program meanwhile
         try:
             self._on(self.first)
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
@@ -176,6 +189,7 @@ class Walk:
             undertaker.dismiss()
             if timer is not None:
                 timer.cancel()
+            self._ahead.join()
         if self.timed_out and session.debugger.target().kind is TargetKind.LIVE:
             self._look(first=False)
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, List, Optional, Tuple
 
 from ..elf import SHT_DYNAMIC, ElfError, open_elf
 
 #: Entries of the auxiliary vector (elf.h), and of the dynamic section.
 AT_ENTRY, DT_DEBUG = 9, 21
-#: ``r_state`` while nothing is being mapped or unmapped.
-CONSISTENT = 0
+#: ``r_state`` while nothing is being mapped or unmapped, and while files are being added.
+CONSISTENT, ADDING = 0, 1
 #: Longer lists and names are not followed.
 MOST_FILES, LONGEST_NAME = 10_000, 4096
 _PAGE = 4096
@@ -34,8 +34,9 @@ class Loader:
     state: int
     changed: int
     files: Tuple[Tuple[str, int], ...]
-    #: The address of the structure itself.
+    #: The address of the structure itself, and of the last entry of its list.
     place: int
+    last: int
 
 
 def entry_point(pid: int) -> Optional[int]:
@@ -63,13 +64,33 @@ def read_loader(read: Read, executable: str, bias: int) -> Optional[Loader]:
     if not node:
         return None
     files: List[Tuple[str, int]] = []
+    last = _follow(read, node, files)
+    return Loader(state & 0xFFFFFFFF, changed, tuple(files), place, last)
+
+
+def read_added(read: Read, before: Loader) -> Optional[Loader]:
+    """Return what ld.so tells now that it has added files to those of ``before``: it puts them at the list's end.
+
+    None where the list is another one. What ``read`` raises is passed on.
+    """
+    bias, _name, _dynamic, following = struct.unpack("<QQQQ", read(before.last, 32))
+    if bias != before.files[-1][1]:
+        return None
+    files = list(before.files)
+    last = _follow(read, following, files) if following else before.last
+    return replace(before, state=read_state(read, before.place), files=tuple(files), last=last)
+
+
+def _follow(read: Read, node: int, files: List[Tuple[str, int]]) -> int:
+    """Add the files from an entry of the list on, and return the last entry's address."""
     seen = set()
+    last = node
     while node and node not in seen and len(files) < MOST_FILES:
         seen.add(node)
-        file_bias, name, _dynamic, following = struct.unpack("<QQQQ", read(node, 32))
-        files.append((_text(read, name) if len(seen) > 1 else "", file_bias))
-        node = following
-    return Loader(state & 0xFFFFFFFF, changed, tuple(files), place)
+        last = node
+        bias, name, _dynamic, node = struct.unpack("<QQQQ", read(node, 32))
+        files.append((_text(read, name) if files else "", bias))  # the first is the executable
+    return last
 
 
 def read_state(read: Read, place: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional
 
 from ..cpython.quick import QuickState, quick_state
+from ..cpython.runtime import flags, interpreter_addresses
 from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError
 from ..model.phase import Phase
@@ -51,10 +52,10 @@ class Changes:
 
         try:
             python = self._python()
-            interpreter = quick_state(python).interpreter
-            if not interpreter:
+            interpreters = interpreter_addresses(python)
+            if not interpreters:
                 return []
-            collector = read_gc(python, interpreter)
+            collector = read_gc(python, interpreters[0])
             if collector.problems:
                 return []  # what could not be walked to its end must not look like a change
             now = {counted.type: counted.count for counted in collector.types}
@@ -66,7 +67,7 @@ class Changes:
     def initialized(self) -> Optional[bool]:
         """Tell whether the runtime is initialized, None if that cannot be read."""
         try:
-            return quick_state(self._python()).initialized
+            return flags(self._python())[0]
         except DebuggerError:
             return None
 

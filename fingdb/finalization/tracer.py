@@ -273,10 +273,13 @@ class Tracer:
         trace = self._trace_of(hit)
         if trace is None:
             return False
-        self._count_again()
         stack = trace.stacks.setdefault(hit.native_id, [])
         candidates = self._nodes_at[hit.address]
         call_end = self.debugger.return_address(hit)
+        jumped = self._jumped_here(stack, hit, call_end)
+        self._count_again(jumped)
+        if jumped is not None and stack[-1] is not jumped:
+            self._begin_again(trace, stack, jumped, hit, call_end)
         if self._ends(trace, self._unwind(trace, stack, hit.sp, call_end, candidates[0].name)):
             self._later_here(lambda: self._called(hit))
             return True
@@ -334,9 +337,51 @@ class Tracer:
             handle.enabled = False
             self._not_counted.append(handle)
 
-    def _count_again(self) -> None:
-        while self._not_counted:
-            self._not_counted.pop().enabled = True
+    def _count_again(self, but: Optional[StepRun] = None) -> None:
+        """Notice again what `_stop_counting` silenced, ``but`` one step."""
+        kept = self._silenced(but) if but is not None else None
+        for handle in self._not_counted:
+            if handle is not kept:
+                handle.enabled = True
+        self._not_counted[:] = [kept] if kept is not None else []
+
+    def _silenced(self, run: StepRun) -> Optional[Breakpoint]:
+        """Return the breakpoint of a step if `_stop_counting` has silenced it."""
+        if run.node is None or self.runtime is None:
+            return None
+        handle = self._calls.get(run.node.address + self.runtime.bias)
+        return handle if handle is not None and handle in self._not_counted else None
+
+    def _jumped_here(self, stack: List[StepRun], hit: Hit, call_end: Optional[int]) -> Optional[StepRun]:
+        """Return the silenced step that, as its last act, jumped to the one entered now.
+
+        A function is gone once it has jumped. Where another jump arrives with its return address, behind a call of that
+        function, it was called once more; so it is counted without a stop of its own.
+        """
+        if not self._not_counted or not stack or self.runtime is None or call_end is None:
+            return None
+        bias = self.runtime.bias
+        inner = self._nodes_at[hit.address][0]
+        last = stack[-1]
+        again = len(stack) > 1 and last.name == inner.name and not last.inlined and last.return_to == call_end
+        outer = stack[-2] if again and last.sp == hit.sp else last
+        if outer.inlined or outer.node is None or outer.sp != hit.sp or outer.return_to != call_end:
+            return None
+        if not _calls(outer.node, inner.name) or _calls(inner, inner.name) or inner.name == outer.name:
+            return None
+        if not any(end + bias == call_end for _start, end in outer.node.sites):
+            return None
+        return outer if self._silenced(outer) is not None else None
+
+    def _begin_again(
+        self, trace: Trace, stack: List[StepRun], run: StepRun, hit: Hit, call_end: Optional[int]
+    ) -> None:
+        """Begin the next execution of a silenced step."""
+        while stack[-1] is not run:
+            self._close(stack.pop())
+        self._close(stack.pop())
+        run, _ = self._begin(trace, stack, run.node, hit, False)
+        run.return_to = call_end
 
     def _called_from(
         self, stack: List[StepRun], candidates: List[PlanStep], call_end: Optional[int]

@@ -93,7 +93,7 @@ class CallerCheck:
 
 def _code_ranges(runtime: RuntimeModule) -> List[Tuple[int, int]]:
     try:
-        segments = list(open_elf(runtime.module.path).segments())
+        segments = open_elf(runtime.module.path).segments()
     except ElfError:
         return []
     return [(start + runtime.bias, start + runtime.bias + size) for start, size, _offset, _length in segments]

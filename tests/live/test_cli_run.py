@@ -68,6 +68,19 @@ def test_light_and_full_runs_say_the_same(python: Interpreter, tmp_path: Path) -
     assert steps[0] == steps[1]
 
 
+@pytest.mark.wide
+def test_modules_are_counted_as_often_as_they_are_cleared(python: Interpreter, tmp_path: Path) -> None:
+    """Most builds jump from the one function to the other; then the first is counted at the stop of the second."""
+    keep = "import sys, types; sys.kept = [sys.modules.setdefault(f'kept{n}', types.ModuleType('m')) for n in range(30)]"
+    done = run_fingdb("run", "--json", "-o", tmp_path / "report", "--", python.path, "-c", keep)
+    assert done.returncode == 0, done.stderr
+    steps = json.loads((tmp_path / "report").read_text())["steps"]
+    clearing = [(s["count"], s["more"]) for s in steps if s["name"] == "_PyModule_Clear"]
+    dicts = [s["count"] for s in steps if s["name"] == "_PyModule_ClearDict" and s["parent"] == "_PyModule_Clear"]
+    assert [count for count, _ in clearing] == dicts and dicts[0] >= 30
+    assert clearing[0][1]  # one without a dict would have been passed over
+
+
 def test_json_without_a_file_goes_to_standard_error(any_python: Interpreter) -> None:
     done = run_fingdb("run", "--json", "--", any_python.path, "-c", "print(1)")
     assert done.stdout == b"1\n"

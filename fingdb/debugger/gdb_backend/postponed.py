@@ -32,7 +32,12 @@ class Postponed(RawMemory, Breakpoints):
         self.mapped_listeners: List[Callable[[str], None]] = []
         #: True while gdb reads symbols at our request: nothing has changed in the target.
         self.reading_symbols = False
+        #: What ld.so calls the files that the listeners know.
         self._known: Set[str] = set()
+        #: The process and what its ld.so told when it was last done with a change; None when that is to be read again.
+        self._told: Optional[Tuple[int, link_map.Loader]] = None
+        #: True from a beginning of a change that adds files, and does nothing else, to its end.
+        self._adding = False
         #: The modules of the last listing, by process, name and bias: to look at a file again takes most of a listing.
         self._listed: Dict[Tuple[int, str, int], Optional[Module]] = {}
         #: Where ld.so of the process that is watched tells what it does.
@@ -125,6 +130,7 @@ class Postponed(RawMemory, Breakpoints):
         for handle in self._watching:
             handle.delete()
         self._watching.clear()
+        self._told = None
 
     def _program_begins(self, _hit: Hit) -> bool:
         """All that the executable is linked with is mapped: no code of the program has run yet."""
@@ -133,32 +139,58 @@ class Postponed(RawMemory, Breakpoints):
         if loader is not None and self.postponed is not None:
             self._loader_at = loader.place
             self._wait_for(loader.changed, self._files_change)
+            self._keep(loader)
         self._tell_new()
         return False
 
     def _files_change(self, _hit: Hit) -> bool:
         """ld.so maps files (it is called at the beginning and at the end of that)."""
         try:
-            done = link_map.read_state(self.read, self._loader_at) == link_map.CONSISTENT
+            state = link_map.read_state(self.read, self._loader_at)
         except DebuggerError:
+            self._told = None
             return False
-        if done:
+        if state == link_map.CONSISTENT:
+            self._read_again()
             self._tell_new()
+        elif state != link_map.ADDING:
+            self._told = None
+        self._adding = state == link_map.ADDING
         return False
+
+    def _read_again(self) -> None:
+        """Read the list of files at the end of a change: only what is new, if nothing was taken away."""
+        told, self._told = self._told, None
+        try:
+            if told is not None and self._adding and told[0] == gdb.selected_inferior().pid:
+                self._keep(link_map.read_added(self.read, told[1]))
+        except DebuggerError:
+            pass
+        if self._told is None:
+            self._keep(self._loader())
+
+    def _keep(self, loader: Optional[link_map.Loader]) -> None:
+        if loader is not None and self._watching:
+            self._told = int(gdb.selected_inferior().pid), loader
 
     def _tell_new(self) -> None:
         self.files_changed()
-        for module in self.mapped():
-            if module.path not in self._known:
-                self._known.add(module.path)
-                for listener in self.mapped_listeners:
-                    listener(module.path)
+        for name, _bias in self._files():
+            if name not in self._known:
+                self._known.add(name)
+                path = link_map.path_of(name)
+                if path is not None:
+                    for listener in self.mapped_listeners:
+                        listener(path)
 
     # -- the files --------------------------------------------------------------------------------
     def _loader(self) -> Optional[link_map.Loader]:
         executable = self.postponed
-        if executable is None or not gdb.selected_inferior().pid:
+        pid = gdb.selected_inferior().pid
+        if executable is None or not pid:
             return None
+        if self._told is not None and self._told[0] == pid:
+            return self._told[1]
         try:
             return link_map.read_loader(self.read, executable, self._bias_of(executable))
         except DebuggerError:
@@ -166,18 +198,21 @@ class Postponed(RawMemory, Breakpoints):
 
     def mapped(self) -> List[Module]:
         """Return the executable whose symbols were postponed and the libraries in the process, in their order."""
-        executable = self.postponed
-        if executable is None:
-            return []
-        loader = self._loader()
-        files = [(executable, self._bias_of(executable)), *(loader.files[1:] if loader is not None else ())]
         pid = int(gdb.selected_inferior().pid)
         before, self._listed = self._listed, {}
-        for name, bias in files:
+        for name, bias in self._files():
             key = pid, name, bias
             if key not in self._listed:
                 self._listed[key] = before[key] if key in before else self._module(link_map.path_of(name), bias)
         return [module for module in self._listed.values() if module is not None]
+
+    def _files(self) -> List[Tuple[str, int]]:
+        """Return (name as ld.so has it, bias) of the executable and of the libraries."""
+        executable = self.postponed
+        if executable is None:
+            return []
+        loader = self._loader()
+        return [(executable, self._bias_of(executable)), *(loader.files[1:] if loader is not None else ())]
 
     def _module(self, path: Optional[str], bias: int) -> Optional[Module]:
         if path is None:
