@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from typing import Iterator, List
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
@@ -29,7 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--everything",
         action="store_true",
-        help="run tests marked heavy or wide on every interpreter, not only the newest (wide: and the oldest and Debian's)",
+        help="run tests marked heavy, pair, wide or spread on every interpreter, not only the newest (wide, spread: and the"
+        " oldest and Debian's; pair: and one of these in turn; spread: and one more, another one for each test)",
     )
 
 
@@ -38,18 +39,62 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
         return
     by_age = sorted(chosen(config), key=lambda python: (not python.free_threaded, not python.debug, python.version))
     newest = by_age[-1].label  # of the release builds with a GIL, if there are any
-    by_age.sort(key=lambda python: python.version)
+    by_age.sort(key=lambda python: (python.version, python.free_threaded, python.debug))
     wide = {by_age[0].label, newest, *(python.label for python in by_age if python.label.endswith("-debian"))}
+    in_turn: Dict[str, Dict[Tuple[object, ...], List[pytest.Item]]] = {"spread": {}, "pair": {}}
     for item in items:
-        python = getattr(getattr(item, "callspec", None), "params", {}).get("python")
+        python = _parameters(item).get("python")
         if python is None:
             continue
         if python.free_threaded and not config.getoption("--pythons") and item.path.name not in WITHOUT_GIL:
             item.add_marker(pytest.mark.skip(reason=f"free-threaded: --pythons {python.label} or --everything runs it there"))
+            continue
+        for mark, groups in in_turn.items():
+            if item.get_closest_marker(mark):
+                others = tuple((name, repr(value)) for name, value in _parameters(item).items() if name != "python")
+                groups.setdefault((item.path, getattr(item, "originalname", item.name), others), []).append(item)
         for mark, labels in (("heavy", {newest}), ("wide", wide)):
             if item.get_closest_marker(mark) and python.label not in labels:
-                on = ", ".join(sorted(labels))
-                item.add_marker(pytest.mark.skip(reason=f"{mark}: on {on} only; --everything runs it on all interpreters"))
+                _skip(item, mark, labels)
+    for mark, groups in in_turn.items():
+        for turn, same in enumerate(groups.values()):
+            first = sorted(wide - {newest})
+            labels = shares(same, wide, turn) if mark == "spread" else {newest, *first[turn % max(1, len(first)) :][:1]}
+            for item in same:
+                if _parameters(item)["python"].label not in labels:
+                    _skip(item, mark, labels)
+
+
+def _parameters(item: pytest.Item) -> Dict[str, Any]:
+    return getattr(getattr(item, "callspec", None), "params", {})
+
+
+def _skip(item: pytest.Item, mark: str, labels: Set[str]) -> None:
+    on = ", ".join(sorted(labels))
+    item.add_marker(pytest.mark.skip(reason=f"{mark}: on {on} only; --everything runs it on all interpreters"))
+
+
+def shares(items: List[pytest.Item], wide: Set[str], turn: int) -> Set[str]:
+    """Return the labels of the interpreters on which a test marked spread runs, of which ``items`` has one for each.
+
+    Those of ``wide``, the one whose turn it is, and those of which it expects what it does of none of these: the mark's
+    ``expected`` tells, from the test's parameters (None: the test does nothing there).
+    """
+    ordered = [item for item in items if _parameters(item)["python"].label in wide]
+    others = [item for item in items if item not in ordered]
+    start = turn % len(others) if others else 0
+    labels: Set[str] = set()
+    seen: List[object] = []
+    for item in (*ordered, *others[start:], *others[:start]):
+        parameters = _parameters(item)
+        label: str = parameters["python"].label
+        mark = item.get_closest_marker("spread")
+        tell = mark.kwargs.get("expected") if mark is not None else None
+        expected = tell(**parameters) if tell is not None else True
+        if label in wide or (expected is not None and (labels <= wide or expected not in seen)):
+            labels.add(label)
+            seen.append(expected)
+    return labels
 
 
 def pytest_configure(config: pytest.Config) -> None:

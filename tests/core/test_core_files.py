@@ -91,6 +91,7 @@ def test_facts_of_a_core_of_the_kernel(python: Interpreter) -> None:
         check_modules(core)
 
 
+@pytest.mark.spread
 def test_facts_of_a_core_of_gcore(python: Interpreter) -> None:
     made = hanging_core(python)
     with CoreFile(made.path) as core:

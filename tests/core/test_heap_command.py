@@ -67,6 +67,7 @@ def test_a_core(python: Interpreter, tmp_path: Path) -> None:
     assert [row["bytes"] for row in largest] == sorted(sizes, reverse=True)[:3]
 
 
+@pytest.mark.spread
 def test_a_process(python: Interpreter, tmp_path: Path) -> None:
     need_lists(python)
     with running([python.path, str(PROGRAM)], program_environment(), tmp_path) as process:

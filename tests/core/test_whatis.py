@@ -42,6 +42,7 @@ def answers(core: Core, python: Interpreter) -> Dict[str, Dict[str, Any]]:
     return dict(zip(named, listed))
 
 
+@pytest.mark.spread
 def test_everything_is_what_it_is(python: Interpreter) -> None:
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")

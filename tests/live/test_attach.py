@@ -124,6 +124,7 @@ def refusal(*words: str, status: int = 2, command: "List[str] | None" = None) ->
 
 
 # -- what it says ---------------------------------------------------------------------------------
+@pytest.mark.spread
 def test_a_process_that_does_not_end(python: Interpreter, tmp_path: Path) -> None:
     with hanging(python, "join-event", tmp_path) as process:
         before = tasks(process.pid)
@@ -192,6 +193,7 @@ def test_a_thread_stands_for_its_process(any_python: Interpreter, tmp_path: Path
 
 
 # -- it does not notice ---------------------------------------------------------------------------
+@pytest.mark.spread
 def test_a_busy_process_goes_on(python: Interpreter) -> None:
     with busy(python) as process:
         for _round in range(2):

@@ -19,6 +19,7 @@ from tests.support.interpreters import Interpreter
 pytestmark = pytest.mark.live
 
 
+@pytest.mark.spread
 def test_plan(python: Interpreter) -> None:
     done = run_fingdb("plan", python.path)
     text = done.stdout.decode()
@@ -110,6 +111,7 @@ def test_demo_chooses_an_interpreter(tmp_path: Path) -> None:
     assert b"exited normally" in done.stdout
 
 
+@pytest.mark.spread
 def test_doctor(python: Interpreter) -> None:
     done = run_fingdb("doctor")
     text = done.stdout.decode()

@@ -27,6 +27,7 @@ def sentence_of(done: "subprocess.CompletedProcess[bytes]", status: int = 2) -> 
     return lines[0][len("fingdb: ") :]
 
 
+@pytest.mark.spread
 def test_the_report_as_text(python: Interpreter) -> None:
     done = run_fingdb("run", "--", python.path, "-c", "print('out')")
     assert (done.returncode, done.stdout) == (0, b"out\n")
@@ -55,6 +56,7 @@ def test_the_report_as_json(python: Interpreter, tmp_path: Path) -> None:
     assert document["findings"] == [] and document["verdict"] is None
 
 
+@pytest.mark.spread
 def test_light_and_full_runs_say_the_same(python: Interpreter, tmp_path: Path) -> None:
     """The first run of a build reads debug information, later ones the cache: the report is the same."""
     documents = []

@@ -160,6 +160,7 @@ def test_3_12_to_3_13(pythons: List[Interpreter]) -> None:
     assert {("Py_FinalizeEx", "_Py_Finalize"), ("clear_freelists", "_PyGC_ClearAllFreeLists")} <= names
 
 
+@pytest.mark.spread
 def test_an_interpreter_with_itself(python: Interpreter) -> None:
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")

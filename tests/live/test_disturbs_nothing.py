@@ -92,6 +92,7 @@ def observe(program: Words, tmp_path: Path, **options: object) -> Tuple[List[str
     return lines[0], lines[1]
 
 
+@pytest.mark.spread
 def test_surroundings(python: Interpreter, tmp_path: Path) -> None:
     """Environment, arguments, open files, signals, limits: all as without us."""
     reading, writing = os.pipe()
@@ -149,6 +150,7 @@ def test_a_file_that_others_opened_for_us_is_passed_on(any_python: Interpreter, 
     assert path.read_bytes() == b"through seven"
 
 
+@pytest.mark.spread
 def test_streams_carry_any_bytes(python: Interpreter, tmp_path: Path) -> None:
     code = (
         "import sys; data = sys.stdin.buffer.read(); "
@@ -197,6 +199,7 @@ def test_the_end_on_every_interpreter(python: Interpreter, tmp_path: Path, end: 
     assert_same(bare, ours)
 
 
+@pytest.mark.spread
 def test_children_and_threads(python: Interpreter, tmp_path: Path) -> None:
     """What forks, spawns and starts threads prints the same, with the same statuses of its children."""
     code = (
@@ -300,6 +303,7 @@ def test_the_shim_on_path_is_traced_to_its_end(any_python: Interpreter, tmp_path
     assert len(document["steps"]) > 20
 
 
+@pytest.mark.spread
 def test_a_virtual_environment_stays_one(python: Interpreter, tmp_path: Path) -> None:
     subprocess.run([python.path, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=TIMEOUT)
     inside = tmp_path / "venv" / "bin" / "python"

@@ -91,6 +91,7 @@ def make_heap(python: Interpreter, directory: Path, **env: str) -> Heap:
     return Heap(json.loads(said.read_text(encoding="utf-8")), read)
 
 
+@pytest.mark.spread
 def test_both_engines_were_at_work_and_agree(python: Interpreter, heap: Heap) -> None:
     # There is one engine for mimalloc's pages.
     engines = ["array"] * 4 if python.free_threaded else ["ndarray", "array"] * 2
@@ -146,7 +147,7 @@ def test_debug_hooks(python: Interpreter, heap: Heap) -> None:
     assert {read["debug_header"] for read in heap.read} == {16 if python.debug else 0}
 
 
-@pytest.mark.wide
+@pytest.mark.pair
 def test_debug_hooks_by_option(python: Interpreter, tmp_path: Path) -> None:
     need_layout(python)
     heap = make_heap(python, tmp_path, PYTHONMALLOC="debug")
@@ -157,7 +158,7 @@ def test_debug_hooks_by_option(python: Interpreter, tmp_path: Path) -> None:
     test_objects_in_no_list(heap)
 
 
-@pytest.mark.wide
+@pytest.mark.pair
 def test_another_allocator(python: Interpreter, tmp_path: Path) -> None:
     need_layout(python)
     if python.free_threaded:
@@ -169,7 +170,7 @@ def test_another_allocator(python: Interpreter, tmp_path: Path) -> None:
         assert ["PYTHONMALLOC=malloc" in problem for problem in read["block_problems"]] == [True]
 
 
-@pytest.mark.wide
+@pytest.mark.pair
 def test_damaged_lists(python: Interpreter, tmp_path: Path) -> None:
     """Cut, in circles, crossed: the cursors, the plain walk and a third way give the same objects."""
     need_lists(python)

@@ -79,6 +79,7 @@ def test_tables(any_python: Interpreter) -> None:
     assert 'there is no mark "nothing"' in errors and "Traceback" not in errors
 
 
+@pytest.mark.spread
 def test_what_finalization_freed(python: Interpreter) -> None:
     need_layout(python)
     _said, _mark, _until, marks, since, of_step, of_phase, alias, table, errors = answers(python, [
@@ -100,6 +101,7 @@ def test_what_finalization_freed(python: Interpreter) -> None:
     assert "Traceback" not in errors and of_step
 
 
+@pytest.mark.spread
 def test_damage_is_named(python: Interpreter) -> None:
     need_lists(python)
     said, verify, heap, gone, errors = answers(python, ["pyfin verify --json", "pyfin heap --json", "pyfin verify"], "damage")
@@ -120,6 +122,7 @@ def test_damage_is_named(python: Interpreter) -> None:
     assert other and "Traceback" not in errors
 
 
+@pytest.mark.spread
 def test_an_object_that_counts_too_few_references(python: Interpreter) -> None:
     need_lists(python)
     said, document, text, _errors = answers(
@@ -138,6 +141,7 @@ def test_an_object_that_counts_too_few_references(python: Interpreter) -> None:
     assert "1 object counts fewer references than other objects hold" in " ".join(text.split()) and victim in text
 
 
+@pytest.mark.spread
 def test_a_subinterpreter_has_a_heap_of_its_own(python: Interpreter) -> None:
     need_layout(python)
     commands = ["pyfin heap --all --json --type Inner", "continue"]

@@ -136,6 +136,7 @@ def test_repeated_steps_are_one_stop(python: Interpreter) -> None:
 
 
 # -- what changed -----------------------------------------------------------------------------------
+@pytest.mark.spread
 def test_changes_are_true(python: Interpreter) -> None:
     """Each stop's changes against numbers read by gdb's own expressions at the same stops."""
     need_debug_info(python)
@@ -205,6 +206,7 @@ def names_of(step: str) -> "frozenset[str]":
     return frozenset(row.names)
 
 
+@pytest.mark.spread
 def test_until_runs_to_a_step_by_any_of_its_names(python: Interpreter) -> None:
     session = goals(python)
     trace = [step["name"] for step in trace_of(python)]
@@ -271,6 +273,7 @@ def test_finish_goes_to_the_end_of_the_step(python: Interpreter) -> None:
 
 
 # -- break, delete ----------------------------------------------------------------------------------
+@pytest.mark.spread
 def test_break_and_delete(python: Interpreter) -> None:
     need_debug_info(python)
     commands = [
@@ -336,6 +339,7 @@ def test_completion(any_python: Interpreter) -> None:
 
 
 # -- between the user's own commands ------------------------------------------------------------------
+@pytest.mark.spread
 def test_plain_commands_in_between(python: Interpreter) -> None:
     """`stepi`, `bt`, `finish`, `continue`, the user's breakpoints: they work, and the walk goes on after them."""
     need_debug_info(python)

@@ -24,7 +24,7 @@ ENDS = PROGRAMS / "misc_ends.py"
 ROOTS = {"Py_FinalizeEx", "_Py_Finalize"}
 TEARDOWN = {"finalize_modules", "PyImport_Cleanup", "_PyImport_Cleanup"}
 
-pytestmark = [pytest.mark.live, pytest.mark.wide]
+pytestmark = [pytest.mark.live, pytest.mark.pair]
 
 
 @pytest.fixture(autouse=True)

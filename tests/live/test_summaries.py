@@ -290,6 +290,7 @@ def at(life: Tuple[List[Reading], Reading], *functions: str) -> Reading:
     raise AssertionError(f"no stop in {functions}: {[r['at'] for r in life[0]]}")
 
 
+@pytest.mark.spread(expected=lambda python: python.free_threaded)
 def test_nothing_hangs_anywhere(life: Tuple[List[Reading], Reading]) -> None:
     assert len(life[0]) > 8
     assert max(read.get("seconds", 0) for read in life[0]) < 5

@@ -122,6 +122,7 @@ def first_line(text: str) -> str:
     return text.split("\n", 1)[0]
 
 
+@pytest.mark.spread
 def test_status_in_every_state(walk: Walk) -> None:
     titles = {
         "static": "not running",

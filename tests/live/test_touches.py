@@ -13,7 +13,7 @@ from tests.live.check_scenarios import PROGRAMS, drop
 from tests.support.gdbrun import GdbResult, run_gdb
 from tests.support.interpreters import Interpreter
 
-pytestmark = [pytest.mark.live, pytest.mark.wide]
+pytestmark = [pytest.mark.live, pytest.mark.pair]
 
 LATE = "{drop} was called after {root} had returned"
 

@@ -60,6 +60,7 @@ def answers(python: Interpreter) -> Tuple[Dict[str, Any], Dict[str, Any]]:
     return told, found
 
 
+@pytest.mark.spread
 def test_what_keeps_objects_alive(python: Interpreter) -> None:
     if not python.has_debug_info:
         pytest.skip(f"{python.label} has no debug information")
