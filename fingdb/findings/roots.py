@@ -58,6 +58,8 @@ class Roots:
         self._data_stacks: List[Tuple[int, int]] = []
         self._callbacks: List[Tuple[int, int, str]] = []
         self._stacks: List[Tuple[int, int, int, int]] = []  # start, end, sp, LWP
+        #: Where interpreters without a GIL say whose a number is (see `late_counts`): that owns nothing.
+        self._numbers: List[Tuple[int, int]] = []
         self._modules: Dict[int, str] = {}
         self._files: List[Tuple[int, int, str]] = []
         self._find_structures()
@@ -77,6 +79,8 @@ class Roots:
 
     def of_place(self, place: int) -> Optional[Holder]:
         """Return what a word of memory that belongs to no object is part of, None for what is left over. Never raises."""
+        if any(start <= place < end for start, end in self._numbers):
+            return None
         for start, end, struct, kind, words in self._structures:
             if start <= place < end:
                 path = self._debugger.member_at(struct, place - start) if struct else None
@@ -209,6 +213,13 @@ class Roots:
             except Unreadable:
                 pass
         self._add_callbacks(interpreter)
+        try:
+            table = python.value("interp.unique_ids.table", interpreter)
+            if table:
+                size = python.value("interp.unique_ids.size", interpreter) or 0
+                self._numbers.append((table, table + size * python.memory.pointer_size))
+        except Unreadable:
+            pass
 
     def _add_frame(self, reader: StackReader, thread: str, frame: int) -> None:
         shown = reader.rows_from(frame, [], 1, 1)

@@ -19,6 +19,7 @@ from fingdb.cpython.graph.owners import Heap
 from fingdb.cpython.graph.rows import LATE, VISITED
 from fingdb.cpython.graph.whole import Graph
 from fingdb.cpython.late_counts import counted_late, held_references
+from fingdb.findings.roots import MEMORY, Roots
 from fingdb.findings.whatis import impossible
 from tests.unit.test_mimalloc import FreeThreaded
 
@@ -153,6 +154,15 @@ def test_only_what_is_counted_late_has_a_number(fake: FreeThreaded) -> None:
     fake.put("object.gc_bits", address, TRACKED)
     fake.put("object.refcnt_shared", address, 4)
     assert held_references(fake.target, address) == 2 + 1 and counted_late(fake.target, address) is None
+
+
+def test_the_table_of_numbers_holds_nothing(fake: FreeThreaded) -> None:
+    threads = Threads(fake, (), ())
+    threads.number(numbered(fake, "type", 3), 3)
+    roots = Roots(fake.debugger, fake.target)
+    assert roots.of_place(threads.table + 2 * 8) is None
+    behind = roots.of_place(threads.table + 3 * 8)
+    assert behind is not None and behind.kind == MEMORY
 
 
 # -- references of frames that are not counted --------------------------------------------------------
