@@ -19,7 +19,7 @@ from ..target import PythonTarget, Unreadable
 from .edges import Edge
 from .frames import frame_extent
 from .ordered import Sorted, in_order, numbers_of
-from .referents import Referents
+from .referents import HAVE_GC, Referents
 
 #: Where in a block of memory an object may begin: behind the collector's head, and what is kept before that.
 _HEADS = (0, 16, 32)
@@ -50,7 +50,7 @@ class Heap:
             self.problems += found.problems
             self.partial = self.partial or found.partial
         self.addresses = Sorted(a for found in collected for a in numbers_of(found.addresses))
-        self.referents = Referents(target)
+        self.referents = Referents(target, self._may_be_object)
         self._blocks: Optional[Located] = None
         self._immortals: Optional[List[int]] = None
         #: Where buffers begin, in order, and whose each is.
@@ -68,8 +68,27 @@ class Heap:
                 found = (paged_immortals(target, each) for each in interpreter_addresses(target))
                 self._immortals = [address for each in found for address in each]
             else:
-                self._immortals = untracked_immortals(target, self._used())
+                # An object on a free list has the address of the next where its count was.
+                found_in_blocks = untracked_immortals(target, self._used())
+                self._immortals = [each for each in found_in_blocks if not self.referents.is_free(each)]
         return self._immortals
+
+    def _may_be_object(self, address: int) -> bool:
+        """Tell whether a word that nobody describes may be the address of an object: it looks like one, and begins where such
+        a one does in its block. (C data that begins with two pointers, the second to a type, looks like one.)"""
+        if address in self.addresses:
+            return True
+        if not self.referents.looks_like_object(address):
+            return False
+        block = self.block(address)
+        if block is None:
+            return True
+        try:
+            flags = objects.flags_of_type(self.target, objects.type_of(self.target, address))
+        except Unreadable:
+            return False
+        head = 0 if self.target.build.free_threaded or not flags & HAVE_GC else self.target.layout.size("gc_head") or 16
+        return address - block in (head, head + 16)
 
     # -- edges --------------------------------------------------------------------------------------
     def edges(self, address: int, borrowed: bool = True) -> Iterator[Edge]:

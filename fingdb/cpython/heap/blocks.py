@@ -23,6 +23,8 @@ from .typetest import TypeTest
 _LIKELY_REFERENCES = 1 << 16
 #: The bit that makes a count of 32 bits negative.
 _NEGATIVE = 1 << 31
+#: ob_overflow (Include/object.h, 3.14 and later).
+_UNUSED = 0xFFFF << 32
 #: The letter of the object domain in the debug hooks' header.
 _OBJECT = ord("o")
 _PATIENCE = 1 << 15
@@ -74,8 +76,9 @@ def untracked_immortals(target: PythonTarget, blocks: Located) -> List[int]:
             place = (at + skip - start) >> 3
             if skip + 16 > size - before or place + type_word >= len(words):
                 break
-            # In no list, and an immortal count (flags are in the upper half).
-            if words[place] & _NEGATIVE and words[place] < 1 << 48 and not words[place - header // 8]:
+            # In no list, and an immortal count: of 32 bits, with 16 above it that are not used, and then flags. (An address,
+            # as dead objects on free lists have it there, uses them.)
+            if words[place] & _NEGATIVE and not words[place] & _UNUSED and not words[place - header // 8]:
                 if types.flags(words[place + type_word]) & HAVE_GC:
                     found.append(at + skip)
                     break
