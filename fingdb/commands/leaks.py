@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-from ..finalization.trace import DONE
+from ..cpython.runtime import interpreter_addresses
+from ..debugger.interface import DebuggerError
+from ..finalization.trace import collected_last
 from ..findings.left_behind import left_behind
 from ..findings.roots import Roots
 from ..findings.survivors import survivors
@@ -63,6 +65,10 @@ class LeaksCommand(Command):
 def leaks(session: Session) -> Survivors:
     """Return what survives now. Raises DebuggerError."""
     heap = heap_of(session)
+    if not heap.addresses.numbers and not interpreter_addresses(heap.target):
+        raise DebuggerError(
+            'no interpreter is alive: what survives is in no list ("pyfin leaks --blocks" counts what is still allocated)'
+        )
     roots = Roots(session.debugger, heap.target)
     with progress_line("objects followed:", len(heap.addresses.numbers)) as progress:
         return survivors(heap, roots, has_collected(session), progress.update)
@@ -72,13 +78,8 @@ def has_collected(session: Session) -> bool:
     """Tell whether the step that was the last to end was a collection: nothing can have become garbage since."""
     if not session.has_tracer:
         return False
-    for trace in reversed(session.tracer.open):
-        done = [run for run in trace.root.walk() if run.state == DONE and not run.children]
-        if done:
-            return done[-1].name in _COLLECTIONS
-    return False
+    told = [collected_last(trace) for trace in session.tracer.open]
+    return bool(next((found for found in reversed(told) if found is not None), False))
 
 
-#: Steps that collect everything.
-_COLLECTIONS = ("_PyGC_CollectNoFail", "PyGC_Collect")
 COMMAND = LeaksCommand()

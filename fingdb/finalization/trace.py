@@ -85,6 +85,27 @@ def matching_names(name: str) -> "frozenset[str]":
     return frozenset(row.names) | {name} if row is not None else frozenset({name})
 
 
+#: Steps that collect everything, under all their names.
+_COLLECTIONS = ("_PyGC_CollectNoFail", "PyGC_Collect")
+
+
+def collected_last(trace: Trace) -> Optional[bool]:
+    """Tell whether the step that was the last to end collected everything, or was a part of that; None before any ended.
+
+    Of a subinterpreter that is not said: its collection leaves the objects of others alone.
+    """
+    last = None
+    for run in trace.root.walk():
+        if run.state == DONE and not run.children:
+            last = run
+    if last is None:
+        return None
+    around: Optional[StepRun] = last
+    while around is not None and not (around.name in _COLLECTIONS and around.state == DONE):
+        around = around.parent
+    return around is not None and trace.kind == "main"
+
+
 def place(trace: Trace, run: StepRun) -> Tuple[int, int]:
     """Return (k, n): the place of a step among the steps of its plan, counted from 1; (0, n) if it has none."""
     if trace.root.node is None:

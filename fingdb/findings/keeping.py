@@ -160,7 +160,7 @@ class _Search:
         del self.paths[wanted:]
         for path in self.paths:
             if path.root.kind == MEMORY:
-                path.root = self._roots.pointed_to(path.root)
+                path.root = self._roots.pointed_to([path.root])[0]
 
     def _unexplained(self) -> None:
         """Add paths from those objects that count more references than anything shows."""

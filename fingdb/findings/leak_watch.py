@@ -7,7 +7,7 @@ from typing import Callable, List, Set
 from ..cpython.graph.owners import Heap
 from ..cpython.target import PythonTarget
 from ..debugger.interface import Debugger, DebuggerError
-from ..finalization.trace import StepRun, Trace, matching_names
+from ..finalization.trace import StepRun, Trace, collected_last, matching_names
 from ..finalization.tracer import Tracer
 from ..model.report import Finding, ObjectRef
 from ..model.survivors import SurvivorGroup
@@ -51,7 +51,7 @@ class LeakWatch:
         for trace in waiting:
             try:
                 python = self._python()
-                found = survivors(Heap(python), Roots(self._debugger, python), False)
+                found = survivors(Heap(python), Roots(self._debugger, python), bool(collected_last(trace)))
             except DebuggerError as problem:
                 self.notes.append(f"survivors could not be looked for: {problem}")
                 continue
@@ -66,6 +66,6 @@ class LeakWatch:
             KIND, group.severity, title_of(group) + words,
             culprit.function if culprit is not None else group.head.type, trace.phase.value, trace.thread,
             subsystem="the objects of the interpreter", after_step="the last collection",
-            culprit=culprit, object=ObjectRef(group.head.address, group.head.type), count=1,
+            culprit=culprit, object=ObjectRef(group.head.address, group.head.type), count=group.count,
             advice=group.advice, references=group.references, steps_since=None if run is None else 0,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ..cpython import dicts, objects
 from ..cpython.frame import StackReader
@@ -18,7 +18,10 @@ from ..debugger.interface import Debugger
 from ..debugger.mappings import Mappings
 from ..elf import ElfError, open_elf
 from ..model.objects import Holder
-from .c_memory import CBlock, CMemory
+from ..model.report import NativeFrame
+from .c_memory import CMemory
+from .culprit import PLUMBING, origin_of
+from .culprit import RUNTIME as RUNTIME_CODE
 
 MODULE, INTERPRETER, THREAD, RUNTIME, FRAME, ATEXIT, STATIC, STACK, MEMORY, UNEXPLAINED = (
     "module", "interpreter", "thread", "runtime", "frame", "atexit", "static", "stack", "memory", "unexplained",
@@ -35,6 +38,7 @@ _CACHES = ("func_version_cache", "type_version_cache", "type_cache", "method_cac
 _RED_ZONE = 128
 #: Blocks of malloc that point to the next, from a variable to the one that is asked for.
 _MOST_HOPS = 16
+_MOST_BLOCKS = 1 << 16
 _MOST_CALLBACKS = 1 << 16
 #: Where an interpreter of 3.14 and later keeps the list of atexit callbacks.
 _CALLBACK_LIST = "atexit.callbacks"
@@ -115,29 +119,73 @@ class Roots:
             return Holder(MEMORY, "memory of C code", place, None, False)
         if not block.used:
             return None
-        return Holder(MEMORY, f"a block of {block.size} bytes of malloc at {block.start:#x}", place, None, False)
+        words = "a block of {0} bytes of malloc at {1:#x}" if block.malloc else "memory mapped at {1:#x}"
+        return Holder(MEMORY, words.format(block.size, block.start), place, None, False)
 
-    def pointed_to(self, holder: Holder) -> Holder:
-        """Return a holder in memory of C code with the C variable that leads to it, where one does.
+    def pointed_to(self, holders: Sequence[Holder]) -> List[Holder]:
+        """Return holders in memory of C code, each with the C variable that leads to it where one does. Raises Interrupted.
 
-        A block of malloc is reached through pointers to its beginning: from data of a library, or from another block.
+        A block is reached through pointers to its beginning: from data of a library, or from other blocks. Data of CPython
+        itself, of the C library and of ld.so does not count: it leads to nearly everything.
         """
-        block = self.c_memory.block_at(holder.address)
-        seen: Set[int] = set()
-        while block is not None and block.start not in seen and len(seen) < _MOST_HOPS:
-            seen.add(block.start)
-            following: Optional[CBlock] = None
-            for place, _address in find_words(self._debugger, self.mappings.written(), [block.start]):
-                found = self._in_file(place)
-                if found is not None:
-                    through = " (through others)" if len(seen) > 1 else ""
-                    words = f"{holder.words}, to which {found.words} points{through}"
-                    return Holder(holder.kind, words, holder.address, found.library, False)
+        blocks = [self.c_memory.block_at(holder.address) for holder in holders]
+        led = self._leading({block.start for block in blocks if block is not None})
+        found: List[Holder] = []
+        for holder, block in zip(holders, blocks):
+            variable, hops = led.get(block.start, (None, 0)) if block is not None else (None, 0)
+            if variable is None:
+                found.append(holder)
+                continue
+            through = " (through others)" if hops else ""
+            words = f"{holder.words}, to which {variable.words} points{through}"
+            found.append(Holder(holder.kind, words, holder.address, variable.library, False, variable.through))
+        return found
+
+    def _leading(self, starts: Set[int]) -> Dict[int, Tuple[Holder, int]]:
+        """Return the C variable that leads to each block of malloc, and through how many others. Raises Interrupted.
+
+        One pass over memory for each hop, whatever the number of blocks.
+        """
+        direct: Dict[int, Holder] = {}
+        pointers: Dict[int, List[int]] = {}  # block -> blocks that it points to
+        seen, waiting = set(starts), set(starts)
+        for _hop in range(_MOST_HOPS):
+            if not waiting or len(seen) > _MOST_BLOCKS:
+                break
+            following: Set[int] = set()
+            for place, start in find_words(self._debugger, self.mappings.written(), waiting):
+                library = self.library_of(place)
+                if library is not None:
+                    if start not in direct and not self._is_common(library):
+                        holder = self._in_file(place)
+                        if holder is not None:
+                            direct[start] = holder
+                    continue
                 other = self.c_memory.block_at(place)
-                if other is not None and other.used and other.start not in seen:
-                    following = following or other
-            block = following
-        return holder
+                # A whole mapping leads on to nothing: an arena of objects or a stack is one too.
+                if other is not None and other.used and other.malloc and other.start != start:
+                    pointers.setdefault(other.start, []).append(start)
+                    if other.start not in seen:
+                        seen.add(other.start)
+                        following.add(other.start)
+            waiting = following
+            if all(start in direct for start in starts):
+                break
+        led = {start: (direct[start], 0) for start in sorted(direct)}
+        border = list(led)
+        while border:
+            reached = []
+            for block in border:
+                for start in pointers.get(block, ()):
+                    if start not in led:
+                        led[start] = (led[block][0], led[block][1] + 1)
+                        reached.append(start)
+            border = reached
+        return led
+
+    def _is_common(self, library: str) -> bool:
+        """Tell whether a file is CPython's runtime, the C library, ld.so or their like."""
+        return library == self._python.module.path or origin_of(NativeFrame(0, 0, 0, None, library)) in (PLUMBING, RUNTIME_CODE)
 
     def library_of(self, address: int) -> Optional[str]:
         """Return the file in whose writable data an address lies, None if in none."""
@@ -155,7 +203,7 @@ class Roots:
         if symbol is None:
             return Holder(STATIC, f"C data of {library} at {address:#x}", address, path)
         name = symbol[0] if symbol[1] == address else f"{symbol[0]}+{address - symbol[1]}"
-        return Holder(STATIC, f"{name} in {library}", address, path)
+        return Holder(STATIC, f"{name} in {library}", address, path, through=symbol[0])
 
     def _slot(self, frame: int, place: int) -> Tuple[str, bool]:
         """Return which member, local or stack slot of an interpreter frame a place is, and whether it owns what it holds."""

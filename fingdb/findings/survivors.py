@@ -34,7 +34,8 @@ _ISOLATING = "https://docs.python.org/3/howto/isolating-extensions.html"
 _IMMORTAL = "https://peps.python.org/pep-0683/"
 _ADVICE = {
     LOST: "A reference was counted and never given back: look for a missing Py_DECREF in the C code that made the object "
-    "or took it (the result of an error path, PyModule_AddObject, PyDict_SetItem, PyList_Append).",
+    "or took it (the result of an error path, PyModule_AddObject, PyDict_SetItem, PyList_Append). What was in the frames "
+    "of a daemon thread when Python ended it is lost like that too.",
     STATIC: "The variable holds a reference for ever. Keep the object in the module's state, with m_traverse, m_clear and "
     "m_free, or release it in a function for that.",
     MEMORY: "C code keeps the object in memory of its own (user data of a callback, a table) and never gives its reference "
@@ -86,6 +87,8 @@ class _Division:
         #: For each position in the graph whether CPython's own structures keep the object.
         self._kept = bytearray()
         self._left: Set[int] = set()
+        #: Lost object -> words on stacks and in C memory that are its address.
+        self._hints: Dict[int, List[Holder]] = {}
 
     def run(self) -> None:
         """Fill in the result. Raises Interrupted."""
@@ -102,11 +105,14 @@ class _Division:
         # Who holds one object of a chain holds them all: the one that no other leads to comes first.
         for address in self._first_ones(foreign):
             self._take(STATIC, address)
-        for kind, heads in ((LOST, self._lost()), (IMMORTAL, self._immortal())):
+        lost = self._lost()
+        self._find_hints(lost)
+        for kind, heads in ((LOST, lost), (IMMORTAL, self._immortal())):
             for address in self._first_ones(heads):
                 self._take(kind, address)
         for component in self._components():
             self._take_cycle(component)
+        self._result.groups = _merged(self._result.groups)
         self._result.groups.sort(key=lambda group: (_SEVERITIES.index(group.severity), -group.objects))
         if len(self._result.groups) > _MOST_GROUPS:
             more = len(self._result.groups) - _MOST_GROUPS
@@ -241,12 +247,13 @@ class _Division:
         except Unreadable:
             pass
         if kind == LOST:
-            holders = self._hints(head)
+            holders = self._hints.get(head, [])
             account.stack = sum(h.kind == STACK for h in holders)
             account.memory = sum(h.kind == MEMORY for h in holders)
             led_to = [h for h in holders if h.kind == MEMORY and h.library]
             if led_to and account.unexplained is not None and len(led_to) >= account.unexplained:
                 kind, holders = MEMORY, led_to
+                account.pointed = len(led_to)
         if self._roots.library_of(head) is not None:
             holder = self._roots.of_object(head)
             holders = [holder] if holder is not None else []
@@ -259,17 +266,18 @@ class _Division:
             _ADVICE.get(kind, ""), list(_REFERENCES.get(kind, [])),
         )  # fmt: skip
 
-    def _hints(self, address: int) -> List[Holder]:
-        """Return the words on stacks and in C memory that are the address of a lost object: one of them may hold it."""
-        found: List[Holder] = []
-        ranges = self._roots.mappings.written()
-        for place, _address in find_words(self._target.debugger, ranges, [address]):
+    def _find_hints(self, lost: List[int]) -> None:
+        """Note the words on stacks and in C memory that are addresses of lost objects: one of them may hold it."""
+        found: List[Tuple[int, Holder]] = []
+        for place, address in find_words(self._target.debugger, self._roots.mappings.written(), lost) if lost else ():
             if any(True for _owner in self._heap.owners(place, address)) or self._heap.unused(place):
                 continue
             holder = self._roots.of_place(place)
             if holder is not None and holder.kind in (STACK, MEMORY):
-                found.append(self._roots.pointed_to(holder) if holder.kind == MEMORY and len(found) < 8 else holder)
-        return found
+                found.append((address, holder))
+        pointed = iter(self._roots.pointed_to([holder for _address, holder in found if holder.kind == MEMORY]))
+        for address, holder in found:
+            self._hints.setdefault(address, []).append(next(pointed) if holder.kind == MEMORY else holder)
 
     def _names(self, head: int) -> List[str]:
         """Return in words who holds the references of an object that others own."""
@@ -320,6 +328,34 @@ class _Division:
     @staticmethod
     def _origin(library: str) -> str:
         return PROGRAM if origin_of(NativeFrame(0, 0, 0, None, library)) == PROGRAM else STDLIB
+
+
+def _merged(groups: List[SurvivorGroup]) -> List[SurvivorGroup]:
+    """Return groups of which those that differ only in the object are one: a call that loses a reference does so each time."""
+    found: Dict[object, SurvivorGroup] = {}
+    for group in groups:
+        first = found.setdefault(_likeness(group), group)
+        if first is group:
+            continue
+        first.count += group.count
+        first.objects += group.objects
+        first.others += [group.head.address][: _MOST_NAMES - len(first.others)]
+        counts = Counter({each.type: each.count for each in first.types})
+        counts.update({each.type: each.count for each in group.types})
+        first.types = [TypeCount(n, c) for n, c in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    return list(found.values())
+
+
+def _likeness(group: SurvivorGroup) -> object:
+    """Return what is the same for groups that are to be told as one."""
+    if group.kind not in (LOST, STATIC, MEMORY, IMMORTAL):
+        return id(group)
+    account = group.account
+    by = frozenset((holder.library, holder.through) for holder in group.holders) if group.kind != LOST else None
+    return (
+        group.kind, group.severity, group.head.type, group.owner, by, account.count, account.objects, account.static,
+        account.structures, account.unexplained,
+    )  # fmt: skip
 
 
 #: So many objects are asked whose code they are.

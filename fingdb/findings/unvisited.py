@@ -35,6 +35,7 @@ _PROTOCOL = ["https://docs.python.org/3/c-api/gcsupport.html"]
 _DEEPEST = 3
 #: More candidates than this are not tried one by one.
 _MOST_CLASSES = 64
+_MOST_BASES = 200
 
 #: So much of a function without a name is read (bytes).
 _MOST_CODE = 1 << 10
@@ -82,7 +83,7 @@ def explain_cycle(heap: Heap, graph: Graph, component: Set[int], collected: bool
 
 def _advice(suspect: Suspect) -> Tuple[str, List[str]]:
     function = suspect.culprit.function if suspect.culprit is not None else "its tp_traverse"
-    if suspect.edge == TYPE_EDGE:
+    if suspect.edge == TYPE_EDGE and suspect.culprit is not None:
         return (
             f"Add Py_VISIT(Py_TYPE(self)) to {function}: an instance of a heap type owns a reference to its type, and the "
             "collector must see it (Python 3.9 and later).",
@@ -90,8 +91,8 @@ def _advice(suspect: Suspect) -> Tuple[str, List[str]]:
         )
     if suspect.culprit is None:
         return (
-            f"Give {suspect.type} Py_TPFLAGS_HAVE_GC, a tp_traverse that visits {suspect.edge}, and a tp_clear: its objects "
-            "can be part of cycles.",
+            f"Give {suspect.type} Py_TPFLAGS_HAVE_GC, a tp_traverse that visits {suspect.edge}"
+            f"{'' if suspect.edge == TYPE_EDGE else ' (and the type)'}, and a tp_clear: its objects can be part of cycles.",
             _PROTOCOL,
         )
     return f"Let {function} visit {suspect.edge}: what an object owns the collector must see.", _PROTOCOL
@@ -179,8 +180,9 @@ class _Group:
                     found[self._types[address], _name(edge)] = "the collector does not look into its objects"
                 elif not edge.visited and edge.how not in (ASSUMED, GUESSED):
                     found[self._types[address], _name(edge)] = "its tp_traverse does not visit it, by design"
-        outside = [(each, why) for each, why in found.items() if self._is_foreign(each[0])]
-        return outside or list(found.items())
+        # An object of a type without support for the collector hides its type as well, but whoever mends the one mends both.
+        listed = sorted(found.items(), key=lambda item: item[0][1] == TYPE_EDGE)
+        return [(each, why) for each, why in listed if self._is_foreign(each[0])] or listed
 
     def _is_foreign(self, kind: int) -> bool:
         function = 0
@@ -242,10 +244,18 @@ class _Group:
         return None
 
     def _traverse(self, kind: int) -> int:
+        """Return the tp_traverse of a type; of a class of Python that of the base that is none, which its own calls."""
+        debugger, runtime = self._target.debugger, self._target.module.path
         try:
-            return self._target.value("type.traverse", kind) or 0
+            own = function = self._target.value("type.traverse", kind) or 0
+            for _ in range(_MOST_BASES):
+                if not kind or not function or debugger.module_at(function) != runtime:
+                    break
+                kind = self._target.value("type.base", kind) or 0
+                function = (self._target.value("type.traverse", kind) or 0) if kind else 0
         except Unreadable:
             return 0
+        return function or own
 
 
 def _name(edge: Edge) -> str:

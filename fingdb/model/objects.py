@@ -81,6 +81,8 @@ class Holder:
     library: Optional[str] = None
     #: Whether a reference is counted for it; a word on a stack or in C memory may be left over.
     owned: bool = True
+    #: The C variable that it is, or that leads to it.
+    through: Optional[str] = None
 
 
 @dataclass
@@ -108,8 +110,8 @@ class Account:
 
     ``objects``, ``frames``, ``static``, ``structures`` (members of CPython's structures) and ``callbacks`` are counted;
     ``unexplained`` is what is left of ``count``: held by C code that nobody shows (fewer than none when more words were
-    found than references are counted). ``stack`` and ``memory`` are words that may explain it. An immortal object
-    has no count: None.
+    found than references are counted). ``stack`` and ``memory`` are words that may explain it; ``pointed`` are those of
+    ``memory`` to which data of a library leads. An immortal object has no count: None.
     """
 
     count: Optional[int]
@@ -121,6 +123,7 @@ class Account:
     stack: int = 0
     memory: int = 0
     unexplained: Optional[int] = None
+    pointed: int = 0
 
 
 @dataclass

@@ -33,6 +33,7 @@ class SurvivorGroup:
     (references that nothing shows), ``static`` (C data of a library), ``memory`` (memory of C code to which a library's
     data leads), ``immortal``. ``head`` is the object that is held, ``objects`` are all that it keeps, those without a
     place in the collector's lists too, ``account`` its references; ``referrers`` name those that are explained.
+    ``count`` objects are held alike, of which ``head`` is the first and ``others`` are some.
     ``severity`` is that of findings.
     """
 
@@ -48,6 +49,8 @@ class SurvivorGroup:
     owner: Optional[str] = None
     advice: str = ""
     references: List[str] = field(default_factory=list)
+    count: int = 1
+    others: List[int] = field(default_factory=list)
 
 
 @dataclass

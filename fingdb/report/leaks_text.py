@@ -11,22 +11,29 @@ from .lines import base_name, facts, paragraph, place, plural
 from .style import Style
 
 _TYPES = 8
+_OTHERS = 3
 
 
 def render_leaks(found: Survivors, style: Style, width: int, everything: bool = False) -> str:
     """Return the survivors as text. Notes, about CPython's own, are only counted unless ``everything`` is asked for."""
     shown = [group for group in found.groups if everything or group.severity != "note"]
-    notes = [group for group in found.groups if group.severity == "note"]
     head = f"{plural(found.objects, 'object')} of the collector · {found.kept} kept by CPython's own structures"
     head += f" · {found.objects - found.kept} by other reasons"
     lines = [style.strong(head)]
     for number, group in enumerate(shown, 1):
         lines += ["", *_group(number, group, style, width)]
-    hidden = len(found.groups) - len(shown)
-    if hidden:
-        of = sum(group.objects for group in notes)
-        text = f"{plural(hidden, 'group')} of {plural(of, 'object')} that only CPython itself can help (--all lists them)"
-        lines += ["", style.dim(text)]
+    notes = [] if everything else [group for group in found.groups if group.severity == "note"]
+    cycles = [group for group in notes if group.kind == "cycle"]
+    others = [group for group in notes if group.kind != "cycle"]
+    seen = "" if found.collected else ", and that a collection may free if one comes yet"
+    hidden = [
+        (cycles, f"that only their own cycle holds{seen}"), (others, "that only CPython itself can help"),
+    ]  # fmt: skip
+    for groups, words in hidden:
+        if groups:
+            of = plural(sum(group.objects for group in groups), "object")
+            text = f"{plural(len(groups), 'group')} of {of} {words} (--all lists them)"
+            lines += ["", *paragraph(text, style, width, 0, "dim")]
     if found.partial:
         lines += paragraph("this answer is partial", style, width, 0, "warning")
     for problem in found.problems:
@@ -38,10 +45,11 @@ def _group(number: int, group: SurvivorGroup, style: Style, width: int) -> List[
     types = ", ".join(f"{printable(t.type)} {t.count}" for t in group.types[:_TYPES])
     if len(group.types) > _TYPES:
         types += f", {len(group.types) - _TYPES} more types"
+    lost = (group.account.unexplained or 0) > 0
     rows = [
-        ("object", [f"{group.head.address:#x}"], "address"),
+        ("object" if group.count == 1 else "objects", [_addresses(group)], "address"),
         ("keeps", [f"{plural(group.objects, 'object')}: {types}"], ""),
-        ("count", [account_words(group.account)], "warning" if (group.account.unexplained or 0) > 0 else ""),
+        ("count" if group.count == 1 else "each", [account_words(group.account)], "warning" if lost else ""),
         ("held by", [", ".join(printable(name) for name in group.referrers)] if group.referrers else [], ""),
         ("and by", [printable(holder.words) for holder in group.holders[:4]], ""),
         ("blame", [_blame(suspect) for suspect in group.suspects[:4]], "function"),
@@ -55,10 +63,16 @@ def _group(number: int, group: SurvivorGroup, style: Style, width: int) -> List[
     return lines + facts(rows, style, width, 4)
 
 
+def _addresses(group: SurvivorGroup) -> str:
+    shown = [f"{address:#x}" for address in (group.head.address, *group.others[: _OTHERS])]
+    more = group.count - len(shown)
+    return ", ".join(shown) + (f", {more} more" if more else "")
+
+
 def _blame(suspect: Suspect) -> str:
     culprit = suspect.culprit
     if culprit is None:
-        return f"{printable(suspect.type)} ({suspect.confidence}): {suspect.why}"
+        return f"{printable(suspect.edge)} of {printable(suspect.type)} ({suspect.confidence}): {suspect.why}"
     where = place(culprit.file, culprit.line)
     at = f" at {where}" if where else ""
     return f"{printable(culprit.function)} in {printable(base_name(culprit.library))}{at} ({suspect.confidence}): {suspect.why}"

@@ -273,7 +273,8 @@ class Referents:
             special.append("structseq")
         plan.special = tuple(special)
         if flags & objects.HEAP_TYPE:
-            known = own_python or (row is not None and at == type_address and row.visits_type)
+            visits = own_python and not self._leaves_type_to_base(type_address)
+            known = visits or (row is not None and at == type_address and row.visits_type)
             plan.type_edge = VISITED if known else ASSUMED
         offset = target.value("type.dictoffset", type_address) or 0
         plan.dict = bool(flags & MANAGED_DICT) or (offset != 0 and offset not in taken)
@@ -297,6 +298,24 @@ class Referents:
         # Stripped: a heap type without a module in its name, with a function of the runtime itself.
         text = target.memory.cstring(target.number("type.name", type_address), 200)
         return b"." not in text and target.debugger.module_at(function) == target.module.path
+
+    def _leaves_type_to_base(self, type_address: int) -> bool:
+        """Tell whether subtype_traverse does not visit the type of a class's objects: Objects/typeobject.c from 3.9 on.
+
+        It is left to the tp_traverse of the nearest base that has another, if that is a heap type. Raises Unreadable.
+        """
+        target = self.target
+        if target.debugger.field("PyHeapTypeObject", "ht_module") is None:
+            return False  # 3.8
+        own, base = target.value("type.traverse", type_address), type_address
+        for _ in range(_DEEPEST):
+            base = target.value("type.base", base) or 0
+            if not base:
+                return False
+            function = target.value("type.traverse", base)
+            if function != own:
+                return bool(function and objects.flags_of_type(target, base) & objects.HEAP_TYPE)
+        return False
 
     def _add_row(self, plan: Plan, row: Row, type_address: int, special: List[str], taken: Set[int]) -> None:
         special.extend(row.special)
