@@ -111,7 +111,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="PyThreadState_Clear",
         names=("PyThreadState_Clear",),
-        gone="the thread state holds no frames, no exception and no thread-local dict any more",
+        gone="the thread state holds no exception and no thread-local dict any more; its frames are left as they are",
         reference=gh(102126),
     ),
     Step(

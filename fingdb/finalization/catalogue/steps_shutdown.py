@@ -117,7 +117,7 @@ STEPS: Tuple[Step, ...] = (
         # 3.8 has the function, but does not call it from Py_FinalizeEx.
         names=("_PyThreadState_DeleteList", "_PyThreadState_DeleteExcept"),
         begins=Phase.DAEMON_THREADS,
-        gone="thread states of daemon threads are freed, their frames and the objects in them released",
+        gone="thread states of daemon threads are freed; what their frames hold is never released",
         reference=bpo(19466),
     ),
     Step(
