@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, List, Optional
 
 from ..debugger.interface import DebuggerError, StopEvent
 from ..finalization import catalogue
-from ..finalization.goals import Stop
+from ..finalization.goals import Stop, Until
 from ..finalization.trace import StepRun, Trace, place
+from ..model.phase import Phase
 from ..model.plan import PlanStep
 from ..model.stop import StopView
 from .marks import marks_of
@@ -75,8 +76,10 @@ def stop_view(session: "Session", stop: Stop) -> StopView:
     """Return what to show of a stop that the tracer asked for."""
     trace = stop.trace
     if stop.kind == "returned":
-        return StopView(str(trace.phase), trace.root.name, event="end", interpreter=trace.interpreter,
-                        cycle=trace.cycle, note=f"{trace.root.name} has returned")
+        goal = session.tracer.goal
+        wanted = goal.target if isinstance(goal, Until) and goal.target != Phase.AFTER_FINALIZE.value else None
+        return StopView(str(trace.phase), trace.root.name, event="end", interpreter=trace.interpreter, cycle=trace.cycle,
+                        note=f"{wanted} did not come any more" if wanted else None)
     run = stop.run
     assert run is not None
     view = _view(trace, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..cpython.quick import QuickState, quick_state
 from ..cpython.runtime import flags, interpreter_addresses
@@ -24,6 +24,7 @@ class Changes:
         self._python = python
         self._before: Optional[QuickState] = None
         self._types: Optional[Dict[str, int]] = None
+        self._process: Optional[Tuple[int, Optional[str]]] = None
 
     def forget(self) -> None:
         """Start anew: another process is looked at."""
@@ -31,15 +32,21 @@ class Changes:
         self._types = None
 
     def since_last(self, with_types: bool = False) -> List[str]:
-        """Return what changed since the last call, one text each; empty at the first call.
+        """Return what changed since the last call, one text each; empty at the first call for a process.
 
         With ``with_types`` all objects are counted by type as well, and the types whose number
         changed most since they were last counted are told.
         """
         try:
-            now = quick_state(self._python())
+            python = self._python()
+            now = quick_state(python)
         except DebuggerError:
             return []
+        target = python.debugger.target()
+        process = (target.pid, target.executable)
+        if self._process != process:
+            self.forget()
+            self._process = process
         before, self._before = self._before, now
         told = [] if before is None else differences(before, now)
         if with_types:

@@ -42,8 +42,8 @@ class Progress:
         if now < self._next:
             return
         self._next = now + 0.1
-        if self._total:
-            share = min(100, 100 * done // self._total)
+        if self._total and done <= self._total:  # more than were expected: nobody knows how many there are
+            share = 100 * done // self._total
             text = f"{self._label} {share}% ({done} of {self._total})"
         else:
             text = f"{self._label} {done}"

@@ -77,7 +77,7 @@ def _thread_table(threads: Sequence[Thread], style: Style, width: int) -> str:
     rows: List[List[CellLike]] = []
     for thread in threads:
         states = ["finalizing"] if thread.finalizing else []
-        states += [thread.state] if thread.state else []
+        states += [thread.state] if thread.state and thread.state not in states else []
         rows.append([
             Cell("*" if thread.current else "", "strong"),
             thread.debugger_id,

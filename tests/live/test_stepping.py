@@ -232,6 +232,7 @@ def test_until_something_that_is_behind_stops_at_the_end(python: Interpreter) ->
     session = goals(python)
     (typed,) = session.of("pyfin until module-teardown")
     assert typed.phase == "after-finalize" and typed.ended
+    assert "module-teardown did not come any more" in typed.output
     (status,) = session.of("pyfin status")
     assert "after-finalize" in status.output or "has returned" in status.output or "finalized" in status.output
     assert session.of("pyfin next")[-1].pid == 0

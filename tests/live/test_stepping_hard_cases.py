@@ -209,7 +209,10 @@ def test_fork(python: Interpreter, tmp_path: Path) -> None:
 def test_finalization_in_a_forked_child(python: Interpreter) -> None:
     commands = ["set follow-fork-mode child", "pyfin start", "python print(gdb.selected_inferior().pid)",
                 "pyfin until _PyGC_Fini", "pyfin until after-finalize", "pyfin next", "pyfin next"]  # fmt: skip
-    session = drive(python.path, [ENDS, "fork"], commands)
+    session = drive(python.path, [ENDS, "fork"], [*commands[:3], "pyfin status", *commands[3:]])
+    # What is asked about the child is read from the child.
+    status = session.typed.pop(3)
+    assert status.output.startswith("finalizing · thread-shutdown"), status
     assert session[1].step in ROOTS
     assert session[3].step == "_PyGC_Fini" and session[3].pid == int(session[2].output)
     assert session[4].phase == "after-finalize"
@@ -385,7 +388,7 @@ def test_run_again(python: Interpreter, randomization: str) -> None:
         f"set disable-randomization {'off' if randomization == 'on' else 'on'}",
         *again, "kill",
         *again, "run", "pyfin status",
-        *again, "pyfin until after-finalize", "pyfin next",
+        *again, "pyfin until after-finalize", "pyfin leaks", "pyfin next",
         *again,
     ]  # fmt: skip
     session = drive(python.path, ["-c", "pass"], commands)
@@ -394,6 +397,11 @@ def test_run_again(python: Interpreter, randomization: str) -> None:
     assert len({typed.pid for typed in starts}) == 4
     assert [typed.k for typed in session.of("pyfin next") if typed.k] == [1, 1, 1, 1]
     assert [typed.step for typed in session.of("pyfin until _PyGC_Fini")] == ["_PyGC_Fini"] * 4
+    # What another process was like at its end is no change of this one.
+    assert [typed.command for typed in starts if "changed" in typed.output] == []
+    # Without an interpreter there is nothing to count, which is not the same as nothing left.
+    (typed,) = session.of("pyfin leaks")
+    assert (typed.error or "").startswith("no interpreter is alive") or not python.has_debug_info, typed
     assert session.of("run")[0].pid == 0 and session.of("run")[0].blocks == 0
 
 

@@ -278,8 +278,11 @@ def test_progress_is_silent_at_first_and_clears_itself() -> None:
         progress.update(100)
         progress.update(101)
         assert written == ["\r\x1b[Kcounting objects 50% (100 of 200)"]
+        now[0] = 1.3
+        progress.update(201)
+        assert written[1:] == ["\r\x1b[Kcounting objects 201"]  # more than were expected
     assert written[-1] == "\r\x1b[K"
-    assert len(written) == 2
+    assert len(written) == 3
 
 
 def test_progress_writes_to_terminals_only() -> None:

@@ -9,7 +9,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import gdb
 
 from ...elf import ElfError, open_elf
-from ..interface import Module, TargetInfo, TargetKind
+from .. import link_map
+from ..interface import DebuggerError, Module, TargetInfo, TargetKind
 from .breakpoints import CallbackBreakpoint
 from .postponed import Postponed
 
@@ -103,10 +104,18 @@ class Targets(Postponed):
         starts = self._section_starts()
         modules = []
         executable = self._executable_file()
+        told: Optional[Dict[str, int]] = None
         for objfile in gdb.objfiles():
             path = objfile.filename
             if objfile.owner is not None or not path or not os.path.isfile(path):
                 continue  # the vdso, JIT code, and separate debug files
+            if not starts:
+                # gdb 13 has no sections to tell of a child that it followed into: ld.so knows where the files are.
+                told = self._told_by_loader(executable) if told is None else told
+                bias = told.get(os.path.realpath(path))
+                if bias is not None:
+                    modules.append(Module(path, bias, objfile.build_id, (path, *debug_files.get(path, []))))
+                continue
             names = starts.get(path) or starts.get(os.path.realpath(path))
             if names is None and executable and os.path.realpath(path) == os.path.realpath(executable):
                 names = starts.get("")
@@ -118,6 +127,22 @@ class Targets(Postponed):
                 modules.append(Module(path, bias, objfile.build_id, files))
         # gdb may have read a library's symbols before the executable's.
         return sorted(modules, key=lambda m: not executable or m.path != executable)
+
+    def _told_by_loader(self, executable: Optional[str]) -> Dict[str, int]:
+        """Return file -> bias for the files of a process, as ld.so lists them; nothing for one that does not run."""
+        if executable is None or self._core_path() is not None or not gdb.selected_inferior().pid:
+            return {}
+        try:
+            bias = self._bias_of(executable)
+            loader = link_map.read_loader(self.read, executable, bias)
+        except (ElfError, DebuggerError):
+            return {}
+        found = {os.path.realpath(executable): bias}
+        for name, its in loader.files[1:] if loader is not None else ():
+            path = link_map.path_of(name)
+            if path is not None:
+                found.setdefault(os.path.realpath(path), its)
+        return found
 
     @staticmethod
     def _section_starts() -> Dict[str, Dict[str, int]]:
