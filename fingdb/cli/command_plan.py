@@ -37,6 +37,7 @@ def run(arguments: List[str]) -> int:
         done = subprocess.run(
             [*command, "-ex", " ".join(words)],
             stdin=subprocess.DEVNULL,
+            stdout=None if sys.stdout.isatty() else subprocess.PIPE,  # gdb would not tell that it could not write
             stderr=subprocess.PIPE,
             env=gdb_environment(os.environ),
             check=False,
@@ -46,6 +47,8 @@ def run(arguments: List[str]) -> int:
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode:
         raise CliError(last_words(said) if done.returncode == 1 and said else explain_failure(gdb, said))
+    if done.stdout:
+        sys.stdout.write(done.stdout.decode("utf-8", "replace"))
     return 0
 
 

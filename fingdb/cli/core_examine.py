@@ -69,7 +69,7 @@ def _examine(
             "damaged": files.damaged,
             **options.job,
         }
-        what = [*INDEX_CACHE, *files.gdb_options, "-c", os.path.abspath(file), files.executable]
+        what = [*INDEX_CACHE, *files.gdb_options, "-c", _readable(os.path.abspath(file), directory), files.executable]
         result = look(
             options.gdb,
             what,
@@ -93,6 +93,17 @@ def _examine(
     if error:
         raise CliError(f"{printable(path)}: {error}")
     return result.document
+
+
+def _readable(path: str, directory: str) -> str:
+    """Return a name for a file that gdb's Python can read: it takes all names for UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        link = os.path.join(directory, "core")
+        os.symlink(path, link)
+        return link
+    return path
 
 
 def _need_stack(core: CoreFile) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -28,8 +30,12 @@ USAGE_STATUS = 2
 
 def dispatch(arguments: List[str]) -> int:
     """Run the subcommand that the first word names and return the exit status of the process."""
+    if sys.stdout is None:
+        sys.stdout = _NoOutput()
     try:
-        return _dispatch(arguments)
+        status = _dispatch(arguments)
+        sys.stdout.flush()  # while somebody can still be told that it was in vain
+        return status
     except CliError as error:
         _complain(str(error))
         return USAGE_STATUS
@@ -37,8 +43,14 @@ def dispatch(arguments: List[str]) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output went away: no traceback, and none from the flush at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _close(1)
         return 141
+    except OSError as error:
+        if os.environ.get("FINGDB_DEBUG"):
+            raise
+        _close(1)
+        _complain(f"cannot go on: {error.strerror or error}" + (f" ({error.filename})" if error.filename else ""))
+        return USAGE_STATUS
     except Exception as error:  # noqa: BLE001 - never a traceback for the user
         if os.environ.get("FINGDB_DEBUG"):
             raise
@@ -61,7 +73,11 @@ def _dispatch(arguments: List[str]) -> int:
     if word not in COMMANDS:
         raise CliError(_unknown(word))
     module = import_module(f"{__package__}.{COMMANDS[word][0]}")
-    status: int = module.run(arguments[1:])
+    try:
+        status: int = module.run(arguments[1:])
+    except SystemExit:  # argparse, when it has printed the help
+        sys.stdout.flush()
+        raise
     return status
 
 
@@ -98,9 +114,23 @@ def help_text() -> str:
     return "\n".join(lines) + "\n"
 
 
+class _NoOutput(io.TextIOBase):
+    """What stands in for a standard output that was closed when we were started."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.EBADF, "there is no standard output to write to")
+
+
+def _close(descriptor: int) -> None:
+    """Send what a stream still has to write nowhere: nobody can be told that it fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
 def _complain(sentence: str) -> None:
     try:
         sys.stderr.write(f"fingdb: {sentence}\n")
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
+    except (ValueError, AttributeError):
         pass  # no standard error to say it on: the exit status has to do
+    except OSError:
+        _close(2)

@@ -175,6 +175,20 @@ def test_text_goes_to_standard_output_or_to_the_file(any_python: Interpreter, tm
     assert "cannot write" in said
 
 
+def test_a_core_whose_name_is_no_text(any_python: Interpreter, tmp_path: Path) -> None:
+    """gdb's Python takes every name for UTF-8, and a terminal obeys what is in one."""
+    made = late_core(any_python)
+    plain = report(made.path)
+    directory = os.fsencode(tmp_path) + b"/a b\x1b[31m\n\xff"
+    os.mkdir(directory)
+    os.symlink(made.path, directory + b"/core")
+    odd = report(directory + b"/core")
+    assert os.fsencode(odd["target"].pop("core")) == directory + b"/core"
+    assert odd["verdict"] == plain["verdict"] and odd["target"].items() < plain["target"].items()
+    text = run_fingdb("core", directory + b"/core", timeout=LIMIT).stdout
+    assert rb"\x1b[31m\x0a" in text and b"\x1b" not in text
+
+
 def test_a_script_is_its_interpreter(any_python: Interpreter, tmp_path: Path) -> None:
     need_kernel_dump()
     script = tmp_path / "tool with a space"

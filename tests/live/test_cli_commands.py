@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import List
 
 import pytest
 
@@ -26,6 +27,18 @@ def test_plan(python: Interpreter) -> None:
     assert (done.returncode, done.stderr) == (0, b""), done.stderr
     assert "module-teardown" in text and "_PyGC_Fini" in text
     assert "inferior" not in text
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plan"], ["plan", "--help"]], ids=" ".join)
+@pytest.mark.parametrize("output", ["full", "closed"])
+def test_output_that_cannot_be_written(any_python: Interpreter, words: List[str], output: str) -> None:
+    command = [*fingdb_command(), *words, *([any_python.path] if words == ["plan"] else [])]
+    if output == "closed":
+        command = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=gdb_environment(), timeout=60, check=False)
+    (sentence,) = done.stderr.decode().splitlines()
+    assert done.returncode == 2 and sentence.startswith("fingdb: cannot go on: "), sentence
 
 
 def test_plan_as_json_of_a_library_and_of_a_shim(any_python: Interpreter, tmp_path: Path) -> None:
