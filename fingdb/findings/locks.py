@@ -10,7 +10,6 @@ from ..cpython.native import NativeIds
 from ..cpython.objects import integer, string, type_name
 from ..cpython.target import PythonTarget, Unreadable
 from ..cpython.threading_names import thread_objects
-from ..debugger.interface import Debugger
 from ..finalization.functions import base_name
 from .case import Case, Task
 
@@ -30,6 +29,8 @@ _BUFFERED = ("_enter_buffered_busy",)
 #: Words of a frame that are looked through, and frames of a thread.
 _MOST_SLOTS, _MOST_FRAMES = 4096, 400
 _LOCK_TYPES = ("lock", "RLock")
+#: No stream's structure is larger, in bytes.
+_LARGEST_STREAM = 1024
 
 
 class Locks:
@@ -54,15 +55,16 @@ class Locks:
                     name = self._type(address) if address else ""
                     if address and name.split(".")[-1] in _LOCK_TYPES:
                         return address, name
-            return self._parked_for(task, futex)
-        return None
+        return self._parked_for(task, futex) if frame is not None or self._case.nameless else None
 
     def _parked_for(self, task: Task, futex: int) -> Optional[Tuple[int, str]]:
         """Return the lock object that a thread sleeps for: the C lock is the first thing in it."""
         frame = task.calls(_PARKS)
-        if frame is None or self._python is None:
+        if frame is None and not self._case.nameless or self._python is None:
             return None
-        lock = self._case.debugger.frame_argument(task.native.debugger_id, frame.level, _PARKED_AT) or self._entered(futex)
+        level = frame.level if frame is not None else -1
+        argument = self._case.debugger.frame_argument(task.native.debugger_id, level, _PARKED_AT) if level >= 0 else 0
+        lock = argument or self._entered(futex)
         address = lock - (self._python.layout.size("object") or 16) if lock else 0
         name = self._type(address) if address > 0 else ""
         return (address, name) if name.split(".")[-1] in _LOCK_TYPES else None
@@ -75,10 +77,16 @@ class Locks:
         """
         at = self._case.debugger.field(_ENTRY, _PARKED_AT)
         semaphore = self._case.debugger.field(_ENTRY, _SLEEPS_IN)
-        if not futex or at is None or semaphore is None or self._python is None:
+        if not futex or self._python is None:
+            return 0
+        if at is not None and semaphore is not None:
+            before = semaphore.offset - at.offset
+        elif self._case.nameless:
+            before = self._python.memory.pointer_size  # the semaphore is next to it; what is there must be a lock's to count
+        else:
             return 0
         try:
-            return self._python.memory.pointer(futex - semaphore.offset + at.offset)
+            return self._python.memory.pointer(futex - before)
         except Unreadable:
             return 0
 
@@ -140,6 +148,54 @@ class Locks:
                 if name not in _BUFFERED:
                     break
         return 0
+
+    def stream_with(self, task: Task, native: int) -> int:
+        """Return the buffered stream in a thread's own frames, or in a text stream there, that has the C lock ``native``.
+
+        For builds without debug information, where neither the function that waits nor its arguments are told; 0 if none.
+        """
+        if self._python is None or not native:
+            return 0
+        seen: Set[int] = set()
+        for _frame, slots in self._slots(task, 3):
+            for outer in slots:
+                if self._type_once(outer, seen) == "TextIOWrapper":
+                    inner = [word for word in self._words(outer) if self._type_once(word, seen).startswith("Buffered")]
+                elif outer in seen and self._type(outer).startswith("Buffered"):
+                    inner = [outer]
+                else:
+                    continue
+                found = next((each for each in inner if native in self._words(each)), 0)
+                if found:
+                    return found
+        return 0
+
+    def owner_beside(self, stream: int, native: int) -> int:
+        """Return the thread identifier that a buffered stream keeps behind its C lock, 0 where none is.
+
+        Mirrors ``buffered`` in Modules/_io/bufferedio.c.
+        """
+        words = self._words(stream)
+        index = words.index(native) + 1 if native in words else 0
+        return words[index] if 0 < index < len(words) else 0
+
+    def _type_once(self, word: int, seen: Set[int]) -> str:
+        """Return the name of an object's type, "" if it was asked before or is none."""
+        if word in seen or word & 7 or word < 4096:
+            return ""
+        seen.add(word)
+        return self._type(word).rsplit(".", 1)[-1]
+
+    def _words(self, address: int) -> List[int]:
+        """Return the words of an object behind its header, as many as its type says."""
+        python = self._python
+        assert python is not None
+        header = python.layout.size("object") or 16
+        try:
+            size = python.value("type.basicsize", python.number("object.type", address)) or 0
+            return list(python.memory.array(address + header, min(max(size - header, 0), _LARGEST_STREAM) // 8))
+        except Unreadable:
+            return []
 
     def _member(self, struct: str, paths: str, address: int) -> int:
         for path in paths.split():
@@ -254,7 +310,7 @@ class Locks:
         python = self._python
         if python is None or task.state is None:
             return
-        yield from frame_slots(self._case.debugger, python, task.state.address, most)
+        yield from frame_slots(python, task.state.address, most)
 
     # -- joins ------------------------------------------------------------------------------------
     def thread_of_lock(self, lock: int) -> Optional[Task]:
@@ -278,19 +334,15 @@ class Locks:
         return None if self._python is None else self._case.by_native_id(NativeIds(self._python).of(ident) or -1)
 
 
-def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int) -> Iterator[Tuple[int, List[int]]]:
+def frame_slots(python: PythonTarget, state: int, most: int) -> Iterator[Tuple[int, List[int]]]:
     """Yield (frame, the words of its locals and value stack) of a thread state's frames, innermost first.
 
     From 3.14 on the words are tagged references (Include/internal/pycore_stackref.h): their tags are taken off.
     """
     layout = python.layout
     old = layout.has("thread.frame")
-    struct = "PyFrameObject" if old else "_PyInterpreterFrame"
-    field = debugger.field(struct, "f_localsplus" if old else "localsplus")
-    counts = None if old else (
-        debugger.field("PyCodeObject", "co_nlocalsplus"), debugger.field("PyCodeObject", "co_stacksize")
-    )
-    if field is None:
+    field = layout.field("frame.locals" if old else "iframe.locals")
+    if field is None or not old and not (layout.has("code.nlocalsplus") and layout.has("code.stacksize")):
         return
     seen: Set[int] = set()
     try:
@@ -304,13 +356,9 @@ def frame_slots(debugger: Debugger, python: PythonTarget, state: int, most: int)
             seen.add(at)
             if old:
                 size = python.number("var.size", at)
-            elif counts is None or counts[0] is None or counts[1] is None:
-                return
             else:
                 code = python.number("iframe.code", at) & ~7
-                size = sum(
-                    python.memory.integer(code + c.offset, c.size) for c in counts if c is not None
-                )
+                size = python.number("code.nlocalsplus", code) + python.number("code.stacksize", code)
             if 0 <= size <= _MOST_SLOTS:
                 try:
                     yield at, [untagged(word) for word in python.memory.array(at + field.offset, size)]

@@ -273,6 +273,9 @@ class Waits:
         stream = self.locks.buffered_waited_for(task) if "_enter_buffered_busy" in names else 0
         if stream or "_enter_buffered_busy" in names:
             return self._buffered(task, stream)
+        stream = self.locks.stream_with(task, native) if self._case.nameless else 0
+        if stream:
+            return self._buffered(task, stream, self.locks.owner_beside(stream, native))
         if names & set(_JOINS):
             return self._handle_join(task)
         if names & set(_IMPORT_LOCK):
@@ -307,7 +310,7 @@ class Waits:
         return self._objects[key]
 
     def _wanted(self, task: Task) -> int:
-        if task.calls(*_PYTHON_LOCK) is None:
+        if task.calls(*_PYTHON_LOCK) is None and not (self._case.nameless and self._is_runtimes(task)):
             return 0
         call = system_call(self._case.debugger, task.native.debugger_id)
         return self._lock_of(task, call.first if call is not None else 0)[0]
@@ -322,8 +325,12 @@ class Waits:
 
     def _lock_object(self, task: Task, address: int, type_: str) -> Wait:
         if type_ == "RLock":
-            holder = self.locks.by_ident(self.locks.owner_of_rlock(address))
-            dead = holder is None and self.locks.owner_of_rlock(address) != 0
+            owner = self.locks.owner_of_rlock(address)
+            holder = self.locks.by_ident(owner)
+            dead = holder is None and owner != 0
+            if not owner and self._case.nameless:
+                holder = self.locks.holder_in_with(address, lambda other: self._wanted(other) == address)
+                holder = holder if holder is not task else None  # it would not wait
             words = self._held("an RLock", holder, dead)
             return Wait(task, RLOCK, words, self._python_where(task), holder, dead=dead, address=address)
         holder = self.locks.holder_in_with(address, lambda other: self._wanted(other) == address)
@@ -344,8 +351,8 @@ class Waits:
                 return f", in {frame.function} ({frame.file.rsplit('/', 1)[-1]}:{frame.line})"
         return f", in {task.python[0].function}" if task.python else ""
 
-    def _buffered(self, task: Task, stream: int) -> Wait:
-        owner = self.locks.owner_of_buffered(stream) if stream else 0
+    def _buffered(self, task: Task, stream: int, owner: int = 0) -> Wait:
+        owner = owner or (self.locks.owner_of_buffered(stream) if stream else 0)
         holder = self.locks.by_ident(owner)
         dead = bool(owner) and holder is None
         words = self._held("the lock of a buffered stream", holder, dead)

@@ -153,6 +153,7 @@ PLACES: Dict[str, Place] = {
     "iframe.code": _pointer("interpreter_frame", "executable"),
     "iframe.instruction": _pointer("interpreter_frame", "instr_ptr"),
     "iframe.owner": _int("interpreter_frame", "owner", 1),
+    "iframe.locals": _array("interpreter_frame", "localsplus", 8),
     "code.filename": _pointer("code_object", "filename"),
     "code.name": _pointer("code_object", "name"),
     "code.qualname": _pointer("code_object", "qualname"),
@@ -178,6 +179,9 @@ PLACES: Dict[str, Place] = {
 #: Include/cpython/object.h, dictobject.h, pycore_dict.h, unicodeobject.h. Builds with the GIL, and `FREE_THREADED_ALIKE`.
 FIXED: Dict[str, Place] = {
     "type.basicsize": _int("type_object", "tp_name", 8, plus=8),
+    # Around co_firstlineno (_PyCode_DEF in Include/cpython/code.h).
+    "code.stacksize": _int("code_object", "firstlineno", 4, plus=-4),
+    "code.nlocalsplus": _int("code_object", "firstlineno", 4, plus=4),
     # Behind the slot tables (async 4 words, number 36, mapping 3, sequence 10, buffer 2).
     "heap_type.name": _pointer("type_object", "size", plus=440),
     "heap_type.cached_keys": _pointer("type_object", "size", plus=464),

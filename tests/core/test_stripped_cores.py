@@ -42,6 +42,13 @@ BY_CODE = {
     "not-abort-in-del": "os.abort()",
     "refcount-none": "deallocating None",
 }
+#: The same for locks, where the table of offsets tells what the frames of Python have on their stacks; whose code.
+BY_FRAMES = {
+    "lock-cycle": ("wait for each other's locks in a circle", {"debit", "credit"}),
+    "lock-cycle-rlock": ("wait for each other's locks in a circle", {"debit", "credit"}),
+    "lock-self": ("a lock that its own thread already holds further out", {"Connection.close"}),
+    "buffered-io-atexit": ("the lock of a buffered stream, which", {"produce"}),
+}
 #: Verdicts that do not hang on names: a lock of C says which thread has it, and the GIL lies in the runtime's state.
 GIL = ("gil-deadlock", "world-deadlock")
 
@@ -129,8 +136,22 @@ def test_what_the_code_and_the_tables_of_methods_tell(name: str, python: Interpr
     assert BY_CODE[name] in verdict["summary"]
 
 
+@pytest.mark.parametrize("name", BY_FRAMES)
+def test_who_has_a_lock_is_told_by_the_frames_of_python(name: str, python: Interpreter) -> None:
+    verdict = diagnosis(python, name)["verdict"]
+    left_open = python.version < (3, 13) or python.free_threaded or python.version >= (3, 15)
+    if verdict["kind"] == "unknown" and left_open:
+        assert verdict["confidence"] == "possible"
+        return
+    assert (verdict["kind"], verdict["confidence"]) == (EXPECTED[name].kind, "likely")
+    words, culprits = BY_FRAMES[name]
+    assert words in verdict["summary"] and verdict["culprit"]["function"] in culprits
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(EVERYWHERE) - {"join-event", *GIL, *BY_CODE}))
+@pytest.mark.parametrize(
+    "name", sorted(set(SCENARIOS) - set(EVERYWHERE) - {"join-event", *GIL, *BY_CODE, *BY_FRAMES})
+)
 def test_the_verdict_is_the_true_one_or_left_open(name: str, python: Interpreter) -> None:
     expected = EXPECTED[name]
     if is_harmless(python, expected):

@@ -14,10 +14,12 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
 
+from fingdb.debugger.fake import FakeDebugger
 from fingdb.elf import open_elf
 from fingdb.finalization.catalogue import is_step
-from fingdb.layout import getters
+from fingdb.layout import debug_offsets, getters
 from fingdb.layout.cache import Cache
+from fingdb.memory import Memory
 from tests.live.check_scenarios import PROGRAMS
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.gdbrun import run_gdb
@@ -168,6 +170,30 @@ def test_doctor_of_one_interpreter(python: Interpreter, bare: Interpreter, cold:
     if identity == open_elf(python.runtime).build_id:
         run_fingdb("run", python.path, "-c", "pass", cache=tmp_path)
         assert "kept" in run_fingdb("doctor", bare.path, cache=tmp_path).stdout.decode()
+
+
+def test_the_table_tells_the_offsets_that_the_debug_information_tells(
+    python: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the table leaves out and the headers fix is right in this build, too."""
+    if python.version < TABLE_OF_OFFSETS or not python.has_debug_info:
+        pytest.skip(f"{python.label} has no table of offsets, or nothing to compare it with")
+    report("run", python.path, "-c", "pass")  # fills the cache
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_directory() / "cache"))
+    elf = open_elf(python.runtime)
+    kept, runtime = Cache(elf.build_id).get("fields"), elf.exported().get("_PyRuntime")
+    section = elf.section(".PyRuntime")
+    address = runtime.address if runtime is not None else section.address if section is not None else 0
+    fake = FakeDebugger()
+    fake.map(address, elf.read(address, 4096))
+    layout = debug_offsets.layout_from(debug_offsets.read(Memory(fake), address))
+    assert isinstance(kept, dict) and {"iframe.locals", "code.stacksize"} <= set(layout.fields) or python.free_threaded
+    for name, field in layout.fields.items():
+        row = kept["fields"][name] if isinstance(kept, dict) and field is not None else None
+        # Where the generations are a living interpreter tells; what is no number is found by its offset alone.
+        if row is not None and field is not None and not name.startswith("gc.gen"):
+            assert field.offset == row[0], name
+            assert field.size == row[1] or field.kind in ("array", "struct") or name == "object.refcnt", name
 
 
 def commands(bare: Interpreter, cold: Path, *words: str) -> Dict[str, str]:
