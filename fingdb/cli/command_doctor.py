@@ -84,7 +84,7 @@ def _checks_of_one(path: str) -> List[Check]:
         where = debug_file(python.runtime)
         inside = "" if where == python.runtime else f" in {where}"
         return [Check(subject, "ok", f"{path}, with debug information{inside}"), *about]
-    if build_id and _is_kept(build_id):
+    if build_id and _is_kept(build_id, python.runtime):
         about.append(Check("  kept", "ok", "what was learned of this build when its debug information was there"))
     first = Check(subject, "gap", f"{path}, {_left_without(python)}")
     return [first, *about, *(Check("", "gap", "", way) for way in ways(python, build_id, package))]
@@ -195,9 +195,9 @@ def _interpreter_checks(interpreters: List[Interpreter]) -> List[Optional[Check]
     return checks
 
 
-def _is_kept(build_id: str) -> bool:
+def _is_kept(build_id: str, path: str) -> bool:
     """Tell whether the cache has the steps of a build from its debug information."""
-    kept = Cache(build_id).get("plan")
+    kept = Cache(build_id, path).get("plan")
     return isinstance(kept, dict) and kept.get("source") == SOURCES[-1]
 
 

@@ -16,7 +16,7 @@ from .gdb_program import INDEX_CACHE
 
 #: Sections of the cache that a run cannot do without when gdb reads no debug information.
 SECTIONS = ("plan", "fields")
-FORMAT = 1
+FORMAT = 2
 
 
 class Start(NamedTuple):
@@ -47,12 +47,14 @@ def remember(executable: str) -> None:
     try:
         real = os.path.realpath(executable)
         runtime = library_of(real, "libpython") or real
-        cache = Cache(open_elf(runtime).build_id)
+        cache = Cache(open_elf(runtime).build_id, runtime)
     except ElfError:
         return
     if note is None or any(cache.get(section) is None for section in SECTIONS):
         return
-    files = {path: _stamp(path) for path in (real, runtime)}
+    # What the note says of the cache holds while nobody else writes there: gdb would have read nothing, and nothing be known.
+    kept = (cache.file_of(section) for section in SECTIONS)
+    files = {path: _stamp(path) for path in (real, runtime, *kept) if path is not None}
     document = {"format": FORMAT, "executable": executable, "files": files, "code": _code_stamp()}
     try:
         os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)

@@ -24,7 +24,7 @@ def static_address(target: PythonTarget, name: str) -> Optional[int]:
     known = _load(target)
     if known is None:
         known = _from_files(target)
-        Cache(target.module.build_id).put(SECTION, known)
+        Cache(target.module.build_id, target.module.path).put(SECTION, known)
     target.statics = known
     address = known.get(name, 0)
     return target.module.bias + address if address else None
@@ -33,7 +33,7 @@ def static_address(target: PythonTarget, name: str) -> Optional[int]:
 def _load(target: PythonTarget) -> Optional[Dict[str, int]]:
     if target.statics is not None:
         return target.statics
-    data = Cache(target.module.build_id).get(SECTION)
+    data = Cache(target.module.build_id, target.module.path).get(SECTION)
     if not isinstance(data, dict) or set(data) != set(NAMES):
         return None
     if not all(type(value) is int and 0 <= value < 1 << 48 for value in data.values()):

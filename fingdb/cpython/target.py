@@ -138,7 +138,7 @@ class PythonTarget:
 
     # -- layout ---------------------------------------------------------------------------------
     def _find_layout(self) -> Layout:
-        cache = Cache(self.module.build_id)
+        cache = Cache(self.module.build_id, self.module.path)
         cached = layouts.load(cache)
         if cached is not None:
             return cached
@@ -205,7 +205,7 @@ def find_runtime(debugger: Debugger) -> Tuple[Module, BuildFacts]:
         raise NoPython("there is no program: give one to the debugger (gdb --args python3 app.py)")
     modules = list(debugger.modules())
     for module in _likely_first(modules):
-        cache = Cache(module.build_id)
+        cache = Cache(module.build_id, module.path)
         facts = versions.load(cache)
         if facts is None:
             facts = _facts_of(module, debugger.big_endian)

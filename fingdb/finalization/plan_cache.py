@@ -28,7 +28,7 @@ def load(module: Module) -> Optional[Plan]:
     """
     if module.build_id is None:
         return None
-    kept = Cache(module.build_id).get(SECTION)
+    kept = Cache(module.build_id, module.path).get(SECTION)
     if not isinstance(kept, dict) or kept.get("format") != FORMAT:
         return None
     try:
@@ -57,7 +57,7 @@ def store(module: Module, plan: Plan) -> None:
         "roots": [_step_to(root) for root in plan.roots],
         "flow": {name: [list(run) for run in runs] for name, runs in plan.flow.items()},
     }
-    Cache(module.build_id).put(SECTION, kept)
+    Cache(module.build_id, module.path).put(SECTION, kept)
 
 
 def _digest(elf: ElfFile, plan: Plan) -> str:

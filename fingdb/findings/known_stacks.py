@@ -139,7 +139,8 @@ class KnownStacks:
     def _load(self) -> Dict[str, List[List[object]]]:
         """Return the stacks that are known of this build of CPython by this debugger. Raises DebuggerError."""
         if self._known is None:
-            self._cache = Cache(self._python().module.build_id)
+            module = self._python().module
+            self._cache = Cache(module.build_id, module.path)
             data = self._cache.get(SECTION)
             self._known = {}
             if isinstance(data, dict) and data.get("format") == FORMAT and data.get("debugger") == self._version():

@@ -2,7 +2,8 @@
 
 One JSON file per build (by its build-id) and section below ``$XDG_CACHE_HOME/fingdb``. The cache
 is a convenience: what cannot be written or read is no error, and what is read is not trusted
-(whoever asks for a section checks what it gets).
+(whoever asks for a section checks what it gets, and each says of which code it was learned: a file
+that was put under the build-id of another build tells nothing of that).
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from typing import Optional
 
+from ..elf import ElfError, open_elf
+
 #: Goes up whenever the meaning of any cached section changes.
-FORMAT = 1
+FORMAT = 2
 #: No section of ours comes near this; a larger file is not ours.
 _LARGEST = 32 << 20
+#: Bytes of code that are compared: two builds differ long before that, in one of these or in size.
+_MOST_CODE = 1 << 18
 _BUILD_ID = re.compile(r"[0-9a-f]{8,128}\Z")
 _SECTION = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 
@@ -29,14 +35,36 @@ def cache_directory() -> Optional[str]:
     return os.path.join(home, ".cache", "fingdb") if os.path.isabs(home) else None
 
 
-class Cache:
-    """The cached sections of one build. Without a build-id it holds nothing and forgets all."""
+def code_of(path: str) -> Optional[str]:
+    """Return what tells the code of a build's file from that of others, the same when it is stripped; None if unreadable."""
+    try:
+        elf = open_elf(path)
+        section = elf.section(".text")
+        if section is None or not section.present:
+            return None
+        code = elf.read(section.address, min(section.size, _MOST_CODE))
+        return f"{zlib.crc32(code):08x}-{section.address:x}-{section.size:x}"
+    except ElfError:
+        return None
 
-    def __init__(self, build_id: Optional[str]) -> None:
+
+class Cache:
+    """The cached sections of one build. Without a build-id it holds nothing and forgets all.
+
+    ``path`` is the file with the build's code. Where it cannot be read (a core of another machine) the build-id is
+    all there is to go by.
+    """
+
+    def __init__(self, build_id: Optional[str], path: Optional[str] = None) -> None:
+        self._path_of_code = path
         directory = cache_directory()
         usable = build_id is not None and _BUILD_ID.match(build_id.lower()) is not None
         self._build_id = build_id.lower() if build_id is not None and usable else None
         self._directory = os.path.join(directory, self._build_id) if directory and self._build_id else None
+
+    def file_of(self, section: str) -> Optional[str]:
+        """Return the file of a section (it need not exist), None where there can be none."""
+        return self._path(section)
 
     def get(self, section: str) -> Optional[object]:
         """Return what was put under ``section``, None when there is nothing to be had."""
@@ -56,6 +84,9 @@ class Cache:
             return None
         if document.get("section") != section:
             return None
+        code = self._code()
+        if code is not None and document.get("code") != code:
+            return None
         data: object = document.get("data")
         return data
 
@@ -64,7 +95,9 @@ class Cache:
         path = self._path(section)
         if path is None:
             return False
-        document = {"format": FORMAT, "build_id": self._build_id, "section": section, "data": data}
+        document = {
+            "format": FORMAT, "build_id": self._build_id, "code": self._code(), "section": section, "data": data,
+        }
         temporary = None
         try:
             text = json.dumps(document, separators=(",", ":"))
@@ -82,6 +115,9 @@ class Cache:
                 except OSError:
                     pass
             return False
+
+    def _code(self) -> Optional[str]:
+        return code_of(self._path_of_code) if self._path_of_code else None
 
     def _path(self, section: str) -> Optional[str]:
         if self._directory is None or _SECTION.match(section) is None:

@@ -37,9 +37,9 @@ class MemberTable:
     ``type_offset`` is where an object keeps its type: what has an ``ob_type`` there is an object.
     """
 
-    def __init__(self, debugger: Debugger, build_id: Optional[str], type_offset: int) -> None:
+    def __init__(self, debugger: Debugger, build_id: Optional[str], type_offset: int, path: Optional[str] = None) -> None:
         self._debugger = debugger
-        self._cache = Cache(build_id)
+        self._cache = Cache(build_id, path)
         self._type_offset = type_offset
         self._known: Dict[str, ObjectMembers] = _checked(self._cache.get(SECTION))
         self._missing: Dict[str, bool] = {}

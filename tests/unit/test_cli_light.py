@@ -25,7 +25,7 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "program"
     shutil.copy(os.path.realpath("/bin/true"), path)
     for section in light.SECTIONS:
-        Cache(open_elf(str(path)).build_id).put(section, {})
+        Cache(open_elf(str(path)).build_id, str(path)).put(section, {})
     return str(path)
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
+import os
+import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -278,3 +282,26 @@ def test_two_members_in_one_place_are_a_damaged_table(index: int, value: int, fi
     with pytest.raises(debug_offsets.BadOffsets) as problem:
         offsets_in(table_bytes(words))
     assert all(name in str(problem.value) for name in fields)
+
+
+def test_an_entry_is_of_the_code_that_it_was_learned_of(tmp_path: Path) -> None:
+    ours, theirs = os.path.realpath("/bin/true"), os.path.realpath(sys.executable)
+    assert Cache(BUILD_ID, ours).put("plan", 1)
+    assert Cache(BUILD_ID, ours).get("plan") == 1
+    assert Cache(BUILD_ID, theirs).get("plan") is None
+    # A core of another machine: there is nothing but the build-id.
+    assert Cache(BUILD_ID, str(tmp_path / "nowhere")).get("plan") == 1 and Cache(BUILD_ID).get("plan") == 1
+    shutil.copy(ours, tmp_path / "copy")
+    assert Cache(BUILD_ID, str(tmp_path / "copy")).get("plan") == 1
+
+
+def test_a_full_disk_is_no_error(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Cache(BUILD_ID).put("plan", 1)
+
+    def full(*_words: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert not Cache(BUILD_ID).put("plan", 2)
+    assert Cache(BUILD_ID).get("plan") == 1
+    assert [path.name for path in (own_cache / "fingdb" / BUILD_ID).iterdir()] == ["plan.json"]

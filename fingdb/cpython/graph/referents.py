@@ -61,7 +61,9 @@ class Referents:
     def __init__(self, target: PythonTarget, known: Optional[Callable[[int], bool]] = None) -> None:
         self.target = target
         self.symbols = Symbols(target)
-        self.table = MemberTable(target.debugger, target.module.build_id, target.layout.offset("object.type"))
+        self.table = MemberTable(
+            target.debugger, target.module.build_id, target.layout.offset("object.type"), target.module.path
+        )
         self._known = known if known is not None else self.looks_like_object
         self._plans: Dict[int, Plan] = {}
         self._types: Dict[int, bool] = {}
