@@ -6,9 +6,10 @@ import sys
 from array import array
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Collection, FrozenSet, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from ...debugger.interface import INTERRUPTS
+from ...memory import BLOCK
 from ..target import PythonTarget, Unreadable
 from .records import cut_to_shortest
 
@@ -20,6 +21,13 @@ MOST_OBJECTS = 200_000_000
 _PATIENCE = 1 << 16
 #: The first piece of a list without a head, which may be followed round and round before that is noticed.
 _FIRST_PIECE = 1 << 10
+#: A walk has the memory around the nodes of so many blocks at hand.
+_MOST_NEAR = 512
+_NEAR_BITS = BLOCK.bit_length() - 1
+
+#: (start, end, words from start on, words from the first node's type on): see `Memory.window`.
+_Window = Tuple[int, int, Sequence[int], Sequence[int]]
+_NOWHERE: _Window = (0, 0, (), ())
 
 
 @dataclass
@@ -119,17 +127,21 @@ class _Follower:
 
         This loop is what takes the time: whatever can be looked at afterwards is. A flag in a link changes no index.
         """
-        around, behind, shift = self._around, self._type_word, 3 if self._word == 8 else 2
+        shift = 3 if self._word == 8 else 2
         piece = _Piece()
         add_node, add_type = piece.nodes.append, piece.types.append
-        start = end = 0
-        words: Sequence[int] = ()
-        types: Sequence[int] = ()
+        # What was last looked at in each block of memory: neighbours in a list often lie in a few blocks in turn.
+        near: Dict[int, _Window] = {}
+        nearest = near.get
+        start, end, words, types = _NOWHERE
         try:
             for _ in repeat(None, most):
                 if not start <= node < end:
-                    start, end, words = around(node)
-                    types = words[behind:]
+                    window = nearest(node >> _NEAR_BITS, _NOWHERE)
+                    # One block may have several windows: the heads lie between them, or a core file's segments end there.
+                    if not window[0] <= node < window[1]:
+                        window = self._around(node, near)
+                    start, end, words, types = window
                 index = (node - start) >> shift
                 add_type(types[index])
                 add_node(node)
@@ -139,16 +151,21 @@ class _Follower:
         piece.following = node & ~FLAGS
         return piece
 
-    def _around(self, node: int) -> Tuple[int, int, Sequence[int]]:
-        """Return (start, end, words) of memory around ``node``, without the heads; no words where nothing can be read."""
+    def _around(self, node: int, near: Dict[int, _Window]) -> _Window:
+        """Return the window around ``node``, without the heads, and keep it; no words where nothing can be read."""
         if node < 4096 or self._low <= node < self._high:
-            return 0, 0, ()
+            return _NOWHERE
         start, end, words = self._target.memory.window(node)
         if start < self._high and self._low < end:
             if node < self._low:
-                return start, self._low, words
-            return self._high, end, words[(self._high - start) // self._word :]
-        return start, end, words
+                end = self._low
+            else:
+                words = words[(self._high - start) // self._word :]
+                start = self._high
+        if len(near) >= _MOST_NEAR:
+            near.clear()
+        window = near[node >> _NEAR_BITS] = start, end, words, words[self._type_word :]
+        return window
 
     def _keep(self, piece: "_Piece", known: int, mark: int, begins_at_mark: bool) -> bool:
         """Keep what a piece came by up to what ends the walk, if anything does; tell whether it has ended."""
