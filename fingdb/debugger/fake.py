@@ -184,6 +184,18 @@ class FakeDebugger:
                 raise MemoryFault(address, length)
         return found
 
+    def read_into(self, address: int, buffer: memoryview) -> int:
+        """Fill the buffer, page by page as the kernel does."""
+        done = 0
+        while done < len(buffer):
+            step = min(len(buffer) - done, 4096 - (address + done) % 4096)
+            try:
+                buffer[done : done + step] = self.read(address + done, step)
+            except MemoryFault:
+                break
+            done += step
+        return done
+
     # -- symbols and types ------------------------------------------------------------------------
     def symbol_address(self, name: str) -> Optional[int]:
         """Return the address from `symbols`."""

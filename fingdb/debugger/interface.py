@@ -231,6 +231,12 @@ class Debugger(Protocol):
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes of the target's memory. Raises MemoryFault."""
 
+    def read_into(self, address: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` (of bytes) with the target's memory from ``address`` on; return how many bytes there are.
+
+        Never raises: there are fewer where memory cannot be read, perhaps none.
+        """
+
     def core_memory(self) -> Optional[CoreMemory]:
         """Return the memory in the target's core file, None when it has none that can be mapped."""
 

@@ -5,13 +5,14 @@ Needs numpy: imported only where that was found. Addresses are signed 64-bit num
 
 from __future__ import annotations
 
+import bisect
 from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...debugger.core_memory import CoreMemory
-from ...debugger.interface import MemoryFault, TargetKind
+from ...debugger.interface import Debugger, MemoryFault, TargetKind
 from ...debugger.mappings import Mappings
 from ..target import PythonTarget
 
@@ -21,6 +22,10 @@ Mask = NDArray[np.bool_]
 #: A live process is copied in blocks of so many words, when they are first wanted.
 _BLOCK_BITS = 15
 _BLOCK = 1 << _BLOCK_BITS
+#: So many blocks at most are copied in one read: the user may press Control-C in between.
+_TOGETHER = 16
+#: Where samples are to be taken in less than so many bytes, to read all is as fast.
+_DENSE = 1 << 14
 #: No more of a live process is looked at in this way (bytes).
 _MOST = 1 << 40
 #: Behind the end of an extent no object's header may reach.
@@ -83,45 +88,79 @@ class Image:
 
 
 class _LiveImage(Image):
-    """Memory of a live process, copied block by block when it is first wanted."""
+    """Memory of a live process, copied when it is first wanted, in whole blocks.
 
-    def __init__(self, target: PythonTarget, ranges: Sequence[Tuple[int, int]]) -> None:
+    What cannot be read is zero: whoever comes by sees that a link is null.
+    """
+
+    def __init__(self, debugger: Debugger, ranges: Sequence[Tuple[int, int]]) -> None:
         extents = []
         at = 0
         for start, end in ranges:
             extents.append((start, end, at))
             at += (end - start + 8 * _BLOCK - 1) // (8 * _BLOCK) * _BLOCK
         super().__init__(np.zeros(at + _BLOCK, dtype=np.int64), extents)
-        self._debugger = target.debugger
+        self._debugger = debugger
+        self._bytes = self.flat.data.cast("B")
+        self._firsts = [at >> _BLOCK_BITS for _start, _end, at in extents]
+        # Behind the last extent there is nothing to be read.
         self._here = np.zeros((at >> _BLOCK_BITS) + 2, dtype=np.bool_)
+        self._here[-2:] = True
+        self._complete = False
+        #: Blocks that are here with the one behind: a header may lie across the boundary.
+        self._usable = np.zeros(len(self._here), dtype=np.bool_)
 
     def fetch(self, index: Words) -> None:
         """Copy the blocks that are wanted and not here yet."""
-        blocks = index >> _BLOCK_BITS
-        missing = ~self._here[blocks]
-        if missing.any():
-            for block in np.unique(blocks[missing]).tolist():
-                self._read(block)
-                self._read(block + 1)  # a header may lie across the boundary
-
-    def _read(self, block: int) -> None:
-        if self._here[block]:
+        if self._complete:
             return
-        self._here[block] = True
-        first = block << _BLOCK_BITS
-        for start, end, at in self.extents:
-            address = start + 8 * (first - at)
-            if at <= first and address < end:
-                length = min(8 * _BLOCK, end - address)
-                try:
-                    data = self._debugger.read(address, length)
-                except MemoryFault:
-                    return  # zeros: whoever comes by sees that a link is null
-                self.flat[first : first + length // 8] = np.frombuffer(data, dtype=np.int64, count=length // 8)
-                return
+        blocks = index >> _BLOCK_BITS
+        if self._usable[blocks].all():
+            return
+        wanted = np.zeros(len(self._here), dtype=np.bool_)
+        wanted[blocks] = True
+        wanted[1:] |= wanted[:-1]
+        self._copy(wanted & ~self._here)
+        self._usable[:-1] = self._here[:-1] & self._here[1:]
+        if not self._complete and 5 * int(self._here.sum()) > 4 * len(self._here):
+            self._copy(~self._here)  # to look at each step whether something is missing would take longer
+
+    def _copy(self, wanted: Mask) -> None:
+        """Copy blocks, those side by side together."""
+        edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False)).tolist()
+        for block, last in zip(edges[0::2], edges[1::2]):
+            while block < last:
+                number = bisect.bisect_right(self._firsts, block) - 1
+                following = self._firsts[number + 1] if number + 1 < len(self._firsts) else last
+                end = min(last, following, block + _TOGETHER)
+                self._read(block, end, number)
+                self._here[block:end] = True
+                block = end
+        self._complete = bool(self._here.all())
+
+    def _read(self, block: int, last: int, number: int) -> None:
+        """Copy the blocks before ``last``, all of them of one extent."""
+        while block < last:
+            count = self._read_into(block, last, number)
+            block += count
+            if block < last:  # in which something cannot be read: what comes before that
+                self._read_into(block, block + 1, number)
+                block += 1
+
+    def _read_into(self, block: int, last: int, number: int) -> int:
+        """Copy at most the blocks before ``last``; return how many could be read as a whole."""
+        start, end, at = self.extents[number]
+        address = start + 8 * ((block << _BLOCK_BITS) - at)
+        length = min(8 * _BLOCK * (last - block), end - address)
+        first = 8 * (block << _BLOCK_BITS)
+        done = self._debugger.read_into(address, self._bytes[first : first + length])
+        return last - block if done == length else done // (8 * _BLOCK)
 
     def sample(self, stride: int, words: int) -> Tuple[Words, Words]:
-        """Read the rows, and nothing around them."""
+        """Read the rows, and nothing around them where there is much."""
+        if stride <= _DENSE:
+            self._copy(~self._here)
+            return super().sample(stride, words)
         rows: List[bytes] = []
         addresses: List[int] = []
         read = self._debugger.read
@@ -156,7 +195,7 @@ def image_of(target: PythonTarget) -> Optional[Image]:
     if not ranges or sum(end - start for start, end in ranges) > _MOST:
         return None
     try:
-        return _LiveImage(target, ranges)
+        return _LiveImage(target.debugger, ranges)
     except (MemoryError, ValueError):
         return None
 

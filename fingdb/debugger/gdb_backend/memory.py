@@ -51,11 +51,26 @@ class RawMemory:
             # OverflowError, ValueError: beyond what gdb takes for an address or a length.
             raise MemoryFault(address, length) from None
 
+    def read_into(self, address: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` with memory from ``address`` on; return how many bytes could be read, perhaps none."""
+        length = len(buffer)
+        pid = gdb.selected_inferior().pid
+        if pid and 0 <= address <= _TOP - length and self._descriptor(pid) >= 0:
+            try:
+                done = os.preadv(self._open[1], [buffer], address)
+            except OSError:
+                return 0
+            if done:
+                return done
+        try:
+            buffer[:] = self.read(address, length)
+        except MemoryFault:
+            return 0
+        return length
+
     def _from_kernel(self, pid: int, address: int, length: int) -> Optional[bytes]:
         """Return the bytes, None when gdb is to be asked. Raises MemoryFault where nothing is mapped."""
-        if self._open[0] != pid:
-            self._open_memory(pid)
-        descriptor = self._open[1]
+        descriptor = self._descriptor(pid)
         if descriptor < 0:
             return None
         try:
@@ -70,6 +85,12 @@ class RawMemory:
         # Nothing at all: the file is of a memory that is gone, the process has executed another program.
         self.forget_memory()
         return None
+
+    def _descriptor(self, pid: int) -> int:
+        """Return the descriptor of the process's memory file, -1 where gdb must read."""
+        if self._open[0] != pid:
+            self._open_memory(pid)
+        return self._open[1]
 
     def _open_memory(self, pid: int) -> None:
         self.forget_memory()
