@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Optional
 
+from ..debugger.interface import DebuggerError, TargetKind
 from ..model.report import Finding
 from .arguments import parser
 from .base import Command, Session, split
@@ -19,9 +20,12 @@ class TouchesCommand(Command):
     """Lists the findings of this session."""
 
     def run(self, words: str) -> None:
+        """Print the findings. Raises DebuggerError for a core, in which none can be noticed."""
         arguments = parser("touches")
         arguments.add_argument("--json", action="store_true")
         options = arguments.parse_args(split(words))
+        if self.session.debugger.target().kind is TargetKind.CORE:
+            raise DebuggerError('in a core nothing is touched any more: "pyfin diagnose" says what happened')
         found = self.session.checker.findings()
         if options.json:
             from ..report.records import encode

@@ -111,9 +111,11 @@ def make_walk(python: Interpreter, directory: Path) -> Walk:
 
 def add_core(python: Interpreter, walk: Walk) -> None:
     """Ask the same of the core that was taken at ``_PyGC_Fini``."""
-    commands = [f"core-file {walk.core}", *all_at("core")]
+    commands = [f"core-file {walk.core}", *all_at("core"), "pyfin touches"]
     result = run_gdb(python.path, [], commands, timeout=60)
     assert "Python Exception" not in result.output
+    # Not that finalization has not begun, nor that nothing was touched.
+    assert result.stderr.rstrip().endswith('in a core nothing is touched any more: "pyfin diagnose" says what happened')
     walk.said.update(split(result.stdout))
     walk.core.unlink()
 
