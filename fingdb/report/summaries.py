@@ -244,7 +244,8 @@ def render_gc(
     """
     words = [_ENABLED[gc.enabled]] if gc.enabled is not None else []
     words.append(style.paint("running", "collecting") if gc.collecting else "not collecting")
-    words.append(f"{gc.frozen} frozen")
+    if gc.frozen or any(g.objects >= 0 for g in gc.generations):
+        words.append(f"{gc.frozen} frozen")  # otherwise nobody has counted them
     lines = [f"{style.heading(f'garbage collector of interpreter {interpreter}')}  {DOT.join(words)}"]
     if previous is not None:
         lines.append(style.dim(f"CHANGE is the difference with {printable(since or 'the previous stop')}"))

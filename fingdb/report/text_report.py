@@ -120,14 +120,15 @@ def gc_words(gc: Optional[GarbageCollector]) -> str:
     """Return the collector in a few words ("gc off, 5513 objects"), "" when unknown."""
     if gc is None:
         return ""
-    state = {True: "gc on", False: "gc off", None: "gc"}[gc.enabled]
+    state = {True: "gc on", False: "gc off", None: ""}[gc.enabled]
     text = "gc collecting" if gc.collecting else state
     known = [g.objects for g in gc.generations if g.objects >= 0]
+    words = [text] if text else []
     if known:
-        text += f", {plural(sum(known), 'object')}"
+        words.append(plural(sum(known), "object"))
     elif gc.generations:
-        text += f", count {' '.join(str(g.count) for g in gc.generations)}"
-    return text + (f", {gc.frozen} frozen" if gc.frozen else "")
+        words.append(f"count {' '.join(str(g.count) for g in gc.generations)}")
+    return ", ".join([*words, *([f"{gc.frozen} frozen"] if gc.frozen else [])])
 
 
 def interpreter_words(interpreter: Interpreter) -> List[str]:

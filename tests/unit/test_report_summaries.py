@@ -23,6 +23,7 @@ from fingdb.model.status import PhaseProgress, Status
 from fingdb.report.status_text import render_status
 from fingdb.report.style import Style
 from fingdb.report.summaries import render_gc, render_interpreters, render_modules, render_threads
+from fingdb.report.text_report import gc_words
 from fingdb.report.width import display_width
 
 PLAIN = Style(False, unicode=True)
@@ -214,3 +215,11 @@ def test_hostile_text_is_made_visible() -> None:
                        phases=[PhaseProgress(HOSTILE, "done")],
                        python=PythonBuild(HOSTILE, False, False, HOSTILE))
         assert only_visible(render_status(shown, style, 80))
+
+
+def test_what_nobody_has_counted_is_not_called_none() -> None:
+    unknown = GarbageCollector(None, False)
+    lines = render_gc(unknown, Style(False), 0).split("\n")
+    assert lines[0] == "garbage collector of interpreter 0  not collecting"
+    assert gc_words(unknown) == "" and gc_words(GarbageCollector(True, False)) == "gc on"
+    assert gc_words(GarbageCollector(None, True, 2)) == "gc collecting, 2 frozen"
