@@ -290,7 +290,12 @@ def test_modules_that_die_where_no_step_has_a_name(name: str, python: Interprete
     (program,) = [p for p in PROGRAMS if p.name == name]
     words, env = program.command(python)
     document = report("check", bare.path, *words[1:], cache=cold, env=env)
-    (finding,) = [each for each in document["findings"] if each["severity"] != "note"]
+    found = [each for each in document["findings"] if each["severity"] != "note"]
+    if not found:  # nor on the whole build: in 3.14 nothing of that kind happens
+        whole = report("check", *words, env=env)
+        assert not [each for each in whole["findings"] if each["severity"] != "note"]
+        return
+    (finding,) = found
     assert finding["kind"] == "stale-module-state"
     assert finding["function"] == {"stale-module-pointer": "PyModule_GetState"}.get(name, "PyType_GetModuleState")
     assert finding["culprit"]["function"] == {"stale-module-pointer": "colour_dealloc"}.get(name, "token_dealloc")
