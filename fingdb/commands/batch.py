@@ -24,6 +24,8 @@ from .base import Command, Session
 MOST_STOPS = 50
 #: gdb fails to go on ("Couldn't get registers: No such process") when threads end while it stops them all.
 MOST_STUMBLES = 5
+#: Seconds after which the signal that stops a program whose time is over is sent again.
+_SENT_AGAIN = 2.0
 
 
 class BatchCommand(Command):
@@ -104,6 +106,8 @@ class Walk:
 
     #: Whether the end of every step must be noticed at once.
     exact_ends = False
+    #: Whether the process lives on when its time is over.
+    lets_go = False
     #: Whether what each step changed goes into the trace.
     records_changes = True
 
@@ -124,6 +128,8 @@ class Walk:
         self._ahead = threading.Thread(target=_import_ahead)
         self._signals = 0
         self._stumbles = 0
+        #: The program stopped after the time was over.
+        self._seen = threading.Event()
 
     def began(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
         """Note the build and the interpreters when a finalization begins."""
@@ -186,6 +192,7 @@ class Walk:
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
                 self._on(session.debugger.resume)
         finally:
+            self._seen.set()
             undertaker.dismiss()
             if timer is not None:
                 timer.cancel()
@@ -207,17 +214,28 @@ class Walk:
                 raise
 
     def interrupt(self) -> None:
-        """Stop the program from a timer's thread: gdb takes a SIGTRAP that nobody expects for a stop."""
+        """Stop the program from a timer's thread: gdb takes a SIGTRAP that nobody expects for a stop.
+
+        Where a thread is at a breakpoint gdb takes it for that of the breakpoint and goes on: it is sent until it is seen. A
+        process that is let go then gets no second one, which would end it.
+        """
         self.timed_out = True
-        pid = self.session.tracer.pid
-        if pid:
-            try:
-                os.kill(pid, signals.SIGTRAP)
-            except OSError:
-                pass
+        while not self._seen.is_set():
+            pid = self.session.tracer.pid
+            if pid:
+                try:
+                    os.kill(pid, signals.SIGTRAP)
+                except OSError:
+                    return
+            if self.lets_go:
+                return
+            self._seen.wait(_SENT_AGAIN)
 
     def _stopped(self, event: StopEvent) -> None:
-        if event.reason != "signal" or self.timed_out:
+        if self.timed_out:
+            self._seen.set()
+            return
+        if event.reason != "signal":
             return
         self.session.tracer.settle()
         self._signals += 1

@@ -171,6 +171,7 @@ def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     if job.get("leaks"):
         walk.look_for_leaks()
     walk.attach_to = int(job.get("pid") or 0)
+    walk.lets_go = bool(walk.attach_to)
     if job.get("follow"):
         walk.children = Children(job["follow"])
     if walk.attach_to:

@@ -4,5 +4,6 @@ import time
 import cache
 
 threading.Thread(target=cache.refresh, daemon=True).start()
-time.sleep(0.1)
+while not cache.is_held():
+    time.sleep(0.01)
 print("ready", flush=True)
