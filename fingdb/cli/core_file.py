@@ -470,7 +470,7 @@ def is_core(head: bytes) -> bool:
 
 def _open(path: str) -> int:
     """Return a descriptor of a regular file. Raises CliError."""
-    name = show(path)
+    name = show(path) or "''"
     try:
         # A pipe would wait here for somebody to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -38,7 +38,7 @@ def generation_of(word: Optional[str]) -> Optional[int]:
         return None
     if word == "frozen":
         return PERMANENT
-    if word.isdigit() and int(word) < PERMANENT:
+    if word in ("0", "1", "2"):
         return int(word)
     raise DebuggerError('a generation is a number (0, 1, 2) or "frozen"')
 

@@ -59,10 +59,10 @@ def test_counts_and_sizes(python: Interpreter) -> None:
 
 def test_tables(any_python: Interpreter) -> None:
     need_layout(any_python)
-    _said, heap, every, objects, strings, nothing, verify, wrong, unknown, errors = answers(any_python, [
+    _said, heap, every, objects, strings, nothing, verify, wrong, unknown, beyond, errors = answers(any_python, [
         "pyfin heap --limit 4 --sort bytes", "pyfin heap --all --limit 2", "pyfin objects Mark* --limit 2",
         "pyfin objects str --limit 2", "pyfin objects no.such.type", "pyfin verify", "pyfin heap --gen old",
-        "pyfin heap --since nothing",
+        "pyfin heap --since nothing", "pyfin objects str --gen 9",
     ])
     lines = heap.splitlines()
     assert lines[0].startswith("heap of interpreter 0  ") and "generation 0" in heap
@@ -76,8 +76,8 @@ def test_tables(any_python: Interpreter) -> None:
     assert len(re.findall(r"""^0x[0-9a-f]+ +\d+ +- +['"]""", strings, re.M)) == 2  # a long one is cut before its last quote
     assert nothing == 'there is no object of a type "no.such.type"'
     assert "consistent" in verify and f"all {places} are consistent" in verify
-    assert wrong == unknown == ""
-    assert 'a generation is a number (0, 1, 2) or "frozen"' in errors
+    assert wrong == unknown == beyond == ""
+    assert errors.count('a generation is a number (0, 1, 2) or "frozen"') == 2
     assert 'there is no mark "nothing"' in errors and "Traceback" not in errors
 
 
