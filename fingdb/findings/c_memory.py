@@ -90,13 +90,23 @@ class CMemory:
             return None
         at = mapping.start
         for _count in range(_MOST_MAPPED):
-            size = self._word(at + 8)
-            if size & _FLAGS != _IS_MAPPED or size & (_PAGE - 1) != _IS_MAPPED or not size - _IS_MAPPED <= mapping.end - at:
+            length = self._mapped_length(at)
+            if not 0 < length <= mapping.end - at:
                 break
-            if place < at + size - _IS_MAPPED:
-                return CBlock(at + _HEADER, size - _IS_MAPPED - _HEADER, True)
-            at += size - _IS_MAPPED
+            if place < at + length:
+                return CBlock(at + _HEADER, length - _HEADER, True)
+            at += length
         return CBlock(mapping.start, mapping.end - mapping.start, True, False) if at == mapping.start else None
+
+    def _mapped_length(self, at: int) -> int:
+        """Return the bytes of the mapping that a chunk says it has, whole pages; 0 where there is no such chunk.
+
+        Its size has the header in it, or (glibc 2.43) not.
+        """
+        size = self._word(at + 8)
+        if size & _FLAGS != _IS_MAPPED:
+            return 0
+        return next((n for n in (size - _IS_MAPPED, size - _IS_MAPPED + _HEADER) if n % _PAGE == 0), 0)
 
     def _free_ones(self) -> Set[int]:
         """Return the blocks that wait in the caches of threads: their program has freed them. Never raises."""
