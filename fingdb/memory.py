@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Set, Tuple
 
 from .debugger.interface import Debugger, MemoryFault
 
@@ -22,9 +22,11 @@ BLOCK = 1 << 18
 #: A region of this size is fetched whole once this many of its pages were wanted.
 _REGION = 1 << 16
 _REGION_MISSES = 3
-#: So many pages and blocks are kept; with more, all are dropped (a heap may be larger than our memory).
+#: So many pages are kept; with more, all are dropped (a heap may be larger than our memory).
 _MOST_PAGES = 1 << 15
-_MOST_BLOCKS = 1 << 10
+#: So many blocks are kept at first: who comes by each once is faster where memory is used again. It doubles, up to the
+#: second number, whenever a block is read again.
+_FEW_BLOCKS, _MOST_BLOCKS = 1 << 6, 1 << 10
 #: Pages of a mapped core file are at hand anyway: so many of them are kept.
 _MOST_PAGES_OF_CORE = 1 << 12
 #: Reads of this length go to the debugger as they are: keeping them would only fill the cache.
@@ -43,6 +45,9 @@ class Memory:
         self._pages: Dict[int, Optional[bytes]] = {}
         self._misses: Dict[int, int] = {}
         self._blocks: Dict[int, Sequence[int]] = {}
+        #: The blocks that were read and are not kept any more, and how many may be kept.
+        self._dropped: Set[int] = set()
+        self._room = _FEW_BLOCKS
         self.pointer_size = debugger.pointer_size
         self.big_endian = debugger.big_endian
         #: Whether the target's words are those of our own machine.
@@ -117,8 +122,13 @@ class Memory:
         self._refresh()
         found = self._blocks.get(number)
         if found is None:
-            if len(self._blocks) >= _MOST_BLOCKS:
-                self._blocks.clear()
+            if number in self._dropped:
+                self._dropped.discard(number)
+                self._room = min(2 * self._room, _MOST_BLOCKS)
+            if len(self._blocks) >= self._room:
+                oldest = next(iter(self._blocks))
+                del self._blocks[oldest]
+                self._dropped.add(oldest)
             found = self._blocks[number] = self._read_words(number * BLOCK, BLOCK + PAGE)
         return found
 
@@ -223,6 +233,8 @@ class Memory:
             self._pages.clear()
             self._misses.clear()
             self._blocks.clear()
+            self._dropped.clear()
+            self._room = _FEW_BLOCKS
 
     def _page(self, base: int) -> Optional[bytes]:
         self._refresh()

@@ -108,6 +108,22 @@ def test_blocks_have_holes_where_nothing_can_be_read() -> None:
     assert memory.words(number) is words and fake.reads == reads
 
 
+def test_blocks_are_kept_for_those_who_come_back() -> None:
+    fake = FakeDebugger()
+    for number in range(1, 101):
+        fake.map(number * BLOCK, struct.pack("<Q", number) * (PAGE // 8))
+    memory = Memory(fake)
+    reads = []
+    for _ in range(3):
+        before = fake.reads
+        assert [memory.words(number)[0] for number in range(1, 101)] == list(range(1, 101))
+        reads.append(fake.reads - before)
+    assert reads[0] > reads[1] > reads[2] == 0  # more than are kept at first; then all are
+    fake.changed()
+    fake.poke(BLOCK, struct.pack("<Q", 77))
+    assert memory.words(1)[0] == 77
+
+
 def test_neighbouring_pages_are_fetched_together() -> None:
     fake = FakeDebugger()
     fake.map(0x100000, bytes(1 << 16))
