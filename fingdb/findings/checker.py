@@ -129,13 +129,14 @@ class Checker:
         Where few functions have names no step may show that: the nets are out all the time then.
         """
         runtime = self._tracer.runtime
-        if runtime is None:
+        begins = new_phase and run.phase is Phase.MODULE_TEARDOWN
+        if runtime is None or not begins and run is not trace.root:
             return
         few = _has_few_names(runtime)
-        begins = new_phase and run.phase is Phase.MODULE_TEARDOWN
-        if run is trace.root if few else begins:
+        first = few and run is trace.root
+        if first or begins and not few:
             self._states.cast(trace, runtime)
-        if begins or few and run is trace.root:
+        if first or begins:
             self._dead.cast(trace, runtime)
 
     def _flag_set_unseen(self, trace: Trace, run: StepRun) -> None:

@@ -62,9 +62,10 @@ class Locks:
         frame = task.calls(_PARKS)
         if frame is None and not self._case.nameless or self._python is None:
             return None
-        level = frame.level if frame is not None else -1
-        argument = self._case.debugger.frame_argument(task.native.debugger_id, level, _PARKED_AT) if level >= 0 else 0
-        lock = argument or self._entered(futex)
+        lock: Optional[int] = None
+        if frame is not None:
+            lock = self._case.debugger.frame_argument(task.native.debugger_id, frame.level, _PARKED_AT)
+        lock = lock or self._entered(futex)
         address = lock - (self._python.layout.size("object") or 16) if lock else 0
         name = self._type(address) if address > 0 else ""
         return (address, name) if name.split(".")[-1] in _LOCK_TYPES else None
