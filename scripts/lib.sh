@@ -86,6 +86,10 @@ apt_get() {
 set_up() {
     ready "$1" && return 0
     install_packages "$1" || return 1
+    if ! (: >>"$root/.venv.lock") 2>/dev/null; then
+        complain "$root cannot be written, and there fingdb keeps its libraries: run scripts/fingdb once as its owner, or use a copy"
+        return 1
+    fi
     if command -v flock >/dev/null; then
         # Two of us may start at once; the second finds the work done.
         (
@@ -103,24 +107,18 @@ make_environment() {
         return 1
     }
     printf '%s\n' "fingdb: setting up $venv (once)" >&2
-    if ! "$venv/bin/python" -I -c 'import pip' 2>/dev/null; then
-        new_venv || return 1
-    fi
-    # shellcheck disable=SC2046  # requirements hold no spaces
-    if "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check $(requirements "$1") >&2; then
-        :
-    elif [ "$1" = run ] && system_libraries; then
-        # No network for pip: the system's own packages will do.
+    if [ "$1" = run ] && ! usable_venv && has_libraries; then
+        # The system's own packages do, and ask for no network.
         new_venv --system-site-packages || return 1
     else
-        complain "pip could not install what is needed (its message is above): it wants a network or an index"
-        return 1
+        install_requirements "$1" || return 1
     fi
     # The checkout itself goes in as a path, which needs no build.
     "$venv/bin/python" -I -c '
 import sys, sysconfig
 with open(sysconfig.get_path("purelib") + "/fingdb-checkout.pth", "w") as file:
-    file.write(sys.argv[1] + "\n")' "$root" || return 1
+    # A line of code, in ASCII: a path is read in the encoding of the locale, whatever that will be.
+    file.write("import sys; sys.path.append(%s)\n" % ascii(sys.argv[1]))' "$root" || return 1
     : >"$venv/.ready-$1"
     [ "$1" = run ] || : >"$venv/.ready-run"
 }
@@ -145,10 +143,37 @@ with open(sys.argv[1], "rb") as file:
 print(*project["dependencies"], *project["optional-dependencies"].get(sys.argv[2], []))' "$root/pyproject.toml" "$1"
 }
 
-# system_libraries: can the system's Python import what we need, if need be after installing it?
-system_libraries() {
-    if ! "$python" -I -c 'import pygments, tabulate' 2>/dev/null && [ -x /usr/bin/apt-get ] && [ "$(id -u)" = 0 ]; then
-        apt_get install python3-pygments python3-tabulate
+# usable_venv: is there an environment, and is it of the Python that it has now?
+usable_venv() {
+    "$venv/bin/python" -I -c 'import os, pip, sysconfig; os.listdir(sysconfig.get_path("purelib"))' 2>/dev/null
+}
+
+# install_requirements PURPOSE: into the environment, by pip; for `run` Debian's packages do where pip cannot.
+install_requirements() {
+    if ! usable_venv || { [ "$1" = dev ] && grep -q '^include-system.*true' "$venv/pyvenv.cfg"; }; then
+        new_venv || return 1
     fi
+    # Where there is another way, nobody is to wait long for a network that is not there.
+    [ "$1" = dev ] || export PIP_RETRIES="${PIP_RETRIES:-1}"
+    # shellcheck disable=SC2046  # requirements hold no spaces
+    said=$("$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check $(requirements "$1") 2>&1) && return 0
+    instead=
+    if [ "$1" = run ] && [ -x /usr/bin/apt-get ]; then
+        pip_said=$said
+        [ "$(id -u)" != 0 ] || apt_get install python3-pygments python3-tabulate || :
+        if has_libraries; then
+            new_venv --system-site-packages
+            return
+        fi
+        said=$pip_said
+        instead="; this does as well: sudo apt-get install python3-pygments python3-tabulate"
+    fi
+    printf '%s\n' "$said" >&2
+    complain "pip could not install what is needed (its message is above): it wants a network or an index$instead"
+    return 1
+}
+
+# has_libraries: can the system's Python import what we need?
+has_libraries() {
     "$python" -I -c 'import pygments, tabulate' 2>/dev/null
 }

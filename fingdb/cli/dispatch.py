@@ -56,6 +56,11 @@ def dispatch(arguments: List[str]) -> int:
             raise
         _complain(f"fingdb failed: {type(error).__name__}: {error} (set FINGDB_DEBUG=1 for the traceback)")
         return USAGE_STATUS
+    finally:
+        if "FINGDB_ENVIRON" in os.environ:
+            from .surroundings import discard_copy
+
+            discard_copy()
 
 
 def _dispatch(arguments: List[str]) -> int:

@@ -58,6 +58,16 @@ def read_surroundings() -> Surroundings:
     )
 
 
+def discard_copy() -> None:
+    """Remove the copy of the environment that `read_surroundings` was to read, when it came to nothing before that."""
+    copy = os.environ.pop("FINGDB_ENVIRON", "")
+    if os.path.basename(copy) == f"fingdb-environ.{os.getpid()}":
+        try:
+            os.unlink(copy)
+        except OSError:
+            pass
+
+
 def with_underscore(environment: List[bytes], ours: List[Optional[str]], program: bytes) -> List[bytes]:
     """Return the environment with ``_`` as a shell would have set it for the program.
 
