@@ -116,10 +116,10 @@ def _start_reader(path: str, gdb: str) -> "subprocess.Popen[bytes]":
 
 def _plan(name: str, process: "subprocess.Popen[bytes]", gdb: str, tick: Callable[[int], None]) -> _Loaded:
     seconds = 0.0
-    while True:
+    out = err = b""
+    while process.returncode is None:
         try:
             out, err = process.communicate(timeout=0.2)
-            break
         except subprocess.TimeoutExpired:
             seconds += 0.2
             tick(int(seconds))

@@ -94,6 +94,7 @@ def test_a_fifth_watchpoint_is_refused(python: Interpreter) -> None:
         ("", "pyfin watch needs an address or an expression whose value is one"),
         ("no_such_name", "cannot evaluate no_such_name"),
         ("8", "there is no memory at 0x8 to watch"),
+        ("*(long*)8", "cannot evaluate *(long*)8: Cannot access memory at address 0x8"),
     ],
 )
 def test_what_cannot_be_watched(python: Interpreter, words: str, sentence: str) -> None:

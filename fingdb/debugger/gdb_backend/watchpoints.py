@@ -23,11 +23,12 @@ class Watchpoints:
         """Watch the word at an address; return the watchpoint's number and the address. Raises DebuggerError."""
         try:
             address = int(gdb.parse_and_eval(f"(unsigned long)({expression})")) & (1 << 64) - 1
-            gdb.selected_inferior().read_memory(address, 8)
-        except gdb.MemoryError:
-            raise DebuggerError(f"there is no memory at {address:#x} to watch") from None
         except gdb.error as error:
             raise DebuggerError(f"cannot evaluate {expression}: {str(error).rstrip('.')}") from None
+        try:
+            gdb.selected_inferior().read_memory(address, 8)
+        except gdb.error:
+            raise DebuggerError(f"there is no memory at {address:#x} to watch") from None
         try:
             made = gdb.Breakpoint(f"*(long*){address:#x}", gdb.BP_WATCHPOINT, gdb.WP_ACCESS)
         except (gdb.error, RuntimeError) as error:
