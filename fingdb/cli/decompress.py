@@ -24,6 +24,8 @@ _CHUNK = 1 << 20
 #: Read at once: where a file is damaged, what was read with the damaged part is lost.
 _PIECE = 1 << 16
 _PAGE = 4096
+#: Bytes that tell what a file is.
+_FIRST = 64
 
 
 class Format(NamedTuple):
@@ -50,17 +52,17 @@ def format_of(head: bytes) -> Optional[Format]:
     return next((known for known in FORMATS if head.startswith(known.magic)), None)
 
 
-def first_bytes(path: str, length: int = 64, packed: bool = False) -> bytes:
+def first_bytes(path: str, packed: bool = False) -> bytes:
     """Return the first bytes of a file (empty if it cannot be read), unpacked unless ``packed``.
 
     Raises CliError when what it is compressed with is not installed.
     """
-    head = _head(path, length)
+    head = _head(path)
     known = None if packed else format_of(head)
     if known is None:
         return head
     with _Reader(path, known) as reader:
-        return reader.read(length)
+        return reader.read(_FIRST)
 
 
 def unpack(path: str, directory: str) -> str:
@@ -69,7 +71,7 @@ def unpack(path: str, directory: str) -> str:
     Raises CliError with one sentence: what it is packed with is not installed, there is no core in it, or the
     disk is too full. A core that ends too early is left as it is: whoever reads it sees that it is cut short.
     """
-    known = format_of(_head(path, 16))
+    known = format_of(_head(path))
     assert known is not None
     target = os.path.join(directory, "core")
     with _Reader(path, known) as reader:
@@ -130,13 +132,13 @@ def _expected(head: bytes) -> Optional[int]:
     return max(int(row[2] + row[5]) for row in struct.iter_unpack(order + "IIQQQQQQ", table))
 
 
-def _head(path: str, length: int) -> bytes:
+def _head(path: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError):
         return b""
     try:
-        return os.read(descriptor, length)
+        return os.read(descriptor, _FIRST)
     except OSError:
         return b""
     finally:

@@ -73,10 +73,10 @@ def heaps_in(session: Session, problems: List[str]) -> List[Tuple[int, int]]:
 
 
 @contextmanager
-def walk_progress(session: Session, what: str = "objects:") -> Iterator[None]:
+def walk_progress(session: Session) -> Iterator[None]:
     """Tell on a terminal how far a walk over objects is, if it takes more than a second. Raises DebuggerError."""
     python = session.python()
-    with Progress(_to_terminal, what, terminal=_is_terminal()) as progress:
+    with Progress(_to_terminal, "objects:", terminal=_is_terminal()) as progress:
         before, python.walked = python.walked, progress.update
         try:
             yield

@@ -33,15 +33,14 @@ class QuickState:
     problems: List[str] = field(default_factory=list)
 
 
-def quick_state(target: PythonTarget, interpreter: int = 0) -> QuickState:
-    """Return the numbers of the main interpreter, or of the one at ``interpreter``. Never raises."""
+def quick_state(target: PythonTarget) -> QuickState:
+    """Return the numbers of the runtime and its main interpreter. Never raises."""
     problems: List[str] = []
     initialized, core, finalizing = runtime.flags(target, problems)
     everyone = runtime.interpreter_addresses(target, problems)
-    if not interpreter:
-        if not everyone:
-            return QuickState(initialized, core, finalizing, 0, problems=problems)
-        interpreter = everyone[0]
+    if not everyone:
+        return QuickState(initialized, core, finalizing, 0, problems=problems)
+    interpreter = everyone[0]
     counts: Tuple[int, ...] = ()
     enabled = collecting = None
     try:

@@ -16,22 +16,21 @@ _DEPTH = 2
 _ELLIPSIS = "…"
 
 
-def safe_repr(target: PythonTarget, address: int, depth: int = _DEPTH, text: int = _TEXT) -> str:
+def safe_repr(target: PythonTarget, address: int, depth: int = _DEPTH) -> str:
     """Return what an object is, as its repr() would say it where that can be read off: never raises.
 
-    Containers are followed ``depth`` deep, with a few of their items; texts are cut after ``text`` characters. What
-    the program could have decided about (instances of its classes) is shown by type and address.
+    Containers are followed ``depth`` deep, with a few of their items; long texts are cut. What the program could have
+    decided about (instances of its classes) is shown by type and address.
     """
     try:
-        return _Reader(target, text).show(address, depth)
+        return _Reader(target).show(address, depth)
     except Unreadable:
         return f"<? at {address:#x}>"
 
 
 class _Reader:
-    def __init__(self, target: PythonTarget, text: int) -> None:
+    def __init__(self, target: PythonTarget) -> None:
         self._target = target
-        self._text = text
 
     def show(self, address: int, depth: int) -> str:
         """Return the description of one object. Raises Unreadable."""
@@ -42,7 +41,7 @@ class _Reader:
         heap = bool(flags & objects.HEAP_TYPE)
         if flags & objects.TYPE:
             return f"<class {qualified_name(target, address)!r}>"
-        plain = objects.short_repr(target, address, self._text)
+        plain = objects.short_repr(target, address, _TEXT)
         if not plain.startswith("<"):
             return plain
         if name == "float" and not heap:

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Tuple
 from ..layout.getters import SOURCE as EXPORTED
 from ..model.report import Thread
 from . import runtime
-from .frame import DEEPEST, StackReader
+from .frame import StackReader
 from .native import NativeIds
 from .owners import owners
 from .target import Corrupt, PythonTarget, Unreadable
@@ -24,13 +24,12 @@ _STAGES = ("finalized", "cleared", "finalizing", "unbound")
 
 
 def read_threads(
-    target: PythonTarget, interpreter: int, stacks: bool = True, problems: Optional[List[str]] = None,
-    deepest: int = DEEPEST,
+    target: PythonTarget, interpreter: int, stacks: bool = True, problems: Optional[List[str]] = None
 ) -> List[Thread]:
     """Return the threads of an interpreter, the oldest first. Never raises.
 
-    ``stacks`` asks for the Python stacks as well, of at most ``deepest`` frames. What is wrong with
-    the list is appended to ``problems``, what is wrong with a thread to the thread's own.
+    ``stacks`` asks for the Python stacks as well. What is wrong with the list is appended to ``problems``, what is
+    wrong with a thread to the thread's own.
     """
     reader = _ThreadReader(target, interpreter)
     found = []
@@ -41,7 +40,7 @@ def read_threads(
     for address in reversed(addresses):
         thread = reader.read(address)
         if stacks:
-            thread.python_stack = reader.stacks.stack(address, thread.problems, deepest)
+            thread.python_stack = reader.stacks.stack(address, thread.problems)
         found.append(thread)
     return found
 

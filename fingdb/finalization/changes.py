@@ -15,6 +15,8 @@ from .trace import StepRun, Trace
 TYPES_SHOWN = 6
 #: Phases at whose beginning a walk without stops counts all objects: those between which many are freed.
 COUNTED = (Phase.MODULE_TEARDOWN, Phase.INTERPRETER_CLEAR, Phase.TYPE_TEARDOWN)
+#: Steps deeper in the tree are not measured in a walk without stops.
+_DEEPEST = 2
 
 
 class Changes:
@@ -97,15 +99,14 @@ class Recorder:
     measured: a read costs more than the smallest steps.
     """
 
-    def __init__(self, changes: Changes, depth: int = 2) -> None:
+    def __init__(self, changes: Changes) -> None:
         self._changes = changes
-        self._depth = depth
         self._previous: Optional[StepRun] = None
         self._counted: Optional[StepRun] = None
 
     def began(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
         """Take the numbers before ``run``."""
-        if run.depth > self._depth or run.thread != trace.thread:
+        if run.depth > _DEEPEST or run.thread != trace.thread:
             return
         told = self._changes.since_last()
         if self._previous is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import FrozenSet, List, Optional, Tuple
+from typing import FrozenSet, List, Optional
 
 from ..cpython import runtime as runtimes
 from ..cpython.quick import module_count
-from ..cpython.target import PythonTarget, Unreadable
+from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError
 from ..finalization import catalogue
 from ..finalization.adopt import adopt, function_of
@@ -342,13 +342,3 @@ def finalizing_task(case: Case, standing: Standing) -> Optional[Task]:
     if standing.finalizer:
         return case.by_native_id(standing.finalizer)
     return case.by_native_id(case.target.pid)
-
-
-def main_state(python: PythonTarget) -> Tuple[int, int]:
-    """Return (main interpreter, thread state that finalizes), 0 for what is not there. Never raises."""
-    found = runtimes.interpreter_addresses(python)
-    try:
-        finalizing = python.value("runtime.finalizing", python.runtime) or 0
-    except Unreadable:
-        finalizing = 0
-    return (found[0] if found else 0), finalizing

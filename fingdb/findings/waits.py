@@ -479,11 +479,3 @@ def chain(waits: Waits, first: Task) -> Tuple[List[Wait], List[Wait]]:
     if task is None:
         return walked, []
     return walked, walked[seen[task.native.debugger_id] :]
-
-
-def native_caller(task: Task) -> Optional[NativeFrame]:
-    """Return the innermost frame that is neither plumbing nor CPython's, None if there is none."""
-    for frame in task.frames:
-        if not frame.inlined and origin_of(frame) not in (PLUMBING, RUNTIME, STDLIB):
-            return frame
-    return None

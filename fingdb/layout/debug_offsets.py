@@ -121,8 +121,8 @@ def _int(group: str, member: str, size: int, plus: int = 0, minus: str = "") -> 
     return Place(group, member, size, "int", plus, minus)
 
 
-def _array(group: str, member: str, size: int, plus: int = 0) -> Place:
-    return Place(group, member, size, "array", plus)
+def _array(group: str, member: str, size: int) -> Place:
+    return Place(group, member, size, "array")
 
 
 def _bits(group: str, member: str, offset: int, width: int) -> Place:

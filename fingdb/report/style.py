@@ -92,10 +92,6 @@ class Style:
         """Return ``text`` as an address."""
         return self.paint("address", text)
 
-    def warning(self, text: str) -> str:
-        """Return ``text`` as a warning."""
-        return self.paint("warning", text)
-
     def error(self, text: str) -> str:
         """Return ``text`` as an error."""
         return self.paint("error", text)

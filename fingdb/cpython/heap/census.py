@@ -10,7 +10,6 @@ from typing import Dict, List
 from ...debugger.interface import INTERRUPTS
 from ..reprs import qualified_name
 from ..target import PythonTarget, Unreadable
-from .objects import gc_objects
 from .records import GcObjects
 from .sizes import Sizes
 
@@ -48,11 +47,6 @@ class Census:
     def count(self) -> int:
         """All objects."""
         return sum(each.count for each in self.types)
-
-
-def take_census(target: PythonTarget, interpreter: int, measured: bool = True) -> Census:
-    """Return all objects of the interpreter by type; ``measured`` asks for their sizes as well. Never raises."""
-    return census_of(target, gc_objects(target, interpreter), measured)
 
 
 def census_of(target: PythonTarget, objects: GcObjects, measured: bool = True) -> Census:

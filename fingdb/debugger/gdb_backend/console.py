@@ -10,9 +10,6 @@ from ..interface import Interrupted
 class Console:
     """Output through gdb's pager, and gdb's opinion on colours and width."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def write(self, text: str) -> None:
         """Write text through gdb's pager."""
         gdb.write(text)

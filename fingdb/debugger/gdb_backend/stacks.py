@@ -15,9 +15,6 @@ from .postponed import Postponed
 class Stacks(Postponed):
     """Threads of the selected inferior and their frames; the user's selection is put back."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def threads(self) -> List[NativeThread]:
         """Return the threads of the target in gdb's order."""
         selected = gdb.selected_thread()
