@@ -38,7 +38,7 @@ class CheckedWalk(Walk):
     def first(self) -> None:
         """Get the process: start the program, or attach to a process that somebody else has started."""
         if self.attach_to:
-            attach(self.attach_to)
+            attach(self.session.debugger, self.attach_to)
         else:
             super().first()
 
@@ -173,7 +173,7 @@ def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     walk.attach_to = int(job.get("pid") or 0)
     walk.lets_go = bool(walk.attach_to)
     if job.get("follow"):
-        walk.children = Children(job["follow"])
+        walk.children = Children(session.debugger, job["follow"])
     if walk.attach_to:
         when_told(str(job["follow"]["directory"]), float(job["until"]), walk.interrupt)
     walk.go()

@@ -1,4 +1,4 @@
-"""``fingdb check --follow-children`` inside the debugger: each new process is led to a gdb of its own."""
+"""``fingdb check --follow-children`` inside the debugger: each new process is led to a debugger of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List
 
-from ..debugger.interface import DebuggerError
+from ..debugger.interface import Debugger, DebuggerError
 from .batch import start_thread
 
 #: What leads a process; run by the Python that runs fingdb's launcher.
@@ -18,15 +18,13 @@ SHEPHERD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 class Children:
     """The processes that the program makes."""
 
-    def __init__(self, follow: Dict[str, Any]) -> None:
+    def __init__(self, debugger: Debugger, follow: Dict[str, Any]) -> None:
         """``follow`` has the ``directory`` of the job and the ``python`` that leads processes. Raises DebuggerError."""
-        from ..debugger.gdb_backend.forks import Forks
-
         self._directory = str(follow["directory"])
         self._python = str(follow["python"])
         #: Sentences about what could not be followed.
         self.notes: List[str] = []
-        Forks(self._born)
+        debugger.on_child(self._born)
 
     def _born(self, pid: int, whole: bool) -> None:
         import subprocess  # takes milliseconds that most runs need not spend
@@ -57,10 +55,8 @@ def when_told(directory: str, until: float, stop: Callable[[], None]) -> None:
     start_thread(threading.Thread(target=wait, daemon=True))
 
 
-def attach(pid: int) -> None:
+def attach(debugger: Debugger, pid: int) -> None:
     """Attach to the process that this debugger is for. Raises DebuggerError."""
-    from ..debugger.gdb_backend.forks import attach as attach_to
-
-    attach_to(pid)
+    debugger.attach(pid)
     if not os.path.exists(f"/proc/{pid}"):
         raise DebuggerError(f"process {pid} ended before it could be followed")

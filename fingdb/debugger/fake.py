@@ -301,6 +301,10 @@ class FakeDebugger:
     def postpone_symbols(self, executable: str) -> None:
         """Nothing to do: there are no symbols to read."""
 
+    def attach(self, pid: int) -> None:
+        """Raise DebuggerError."""
+        raise DebuggerError(f"there is no process {pid}")
+
     def resume(self) -> None:
         """Take the next action of the script; without one the target exits with code 0."""
         for listener in self._resume_listeners:
@@ -337,6 +341,9 @@ class FakeDebugger:
     def on_resume(self, listener: Callable[[], None]) -> None:
         """Add a listener."""
         self._resume_listeners.append(listener)
+
+    def on_child(self, listener: Callable[[int, bool], None]) -> None:
+        """Nothing to do: a script forks no processes."""
 
     # -- the user ---------------------------------------------------------------------------------
     def write(self, text: str) -> None:

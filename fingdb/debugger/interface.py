@@ -345,6 +345,9 @@ class Debugger(Protocol):
     def start(self) -> None:
         """Run the program from its beginning; return when it stops."""
 
+    def attach(self, pid: int) -> None:
+        """Attach to a process that job control has stopped, and end that stop. Raises DebuggerError."""
+
     def outlive_failures(self) -> None:
         """Let the debugger go on after a failure inside itself: for one that nobody but us uses."""
 
@@ -362,6 +365,14 @@ class Debugger(Protocol):
 
     def on_resume(self, listener: Callable[[], None]) -> None:
         """Tell ``listener`` whenever the target goes on."""
+
+    def on_child(self, listener: Callable[[int, bool], None]) -> None:
+        """Tell ``listener`` each process that the target forks: its pid, and whether its memory is its own.
+
+        It is not (False) when the child shares its parent's until it executes a program (vfork). The child is left to
+        the kernel's job control: it stops as soon as the debugger lets it go. Whoever is told must see to it that it
+        goes on (SIGCONT, or a debugger of its own). Raises DebuggerError where forks cannot be noticed.
+        """
 
     # -- the user -----------------------------------------------------------------------------
     def write(self, text: str) -> None:

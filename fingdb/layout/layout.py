@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from ..debugger.interface import Debugger, Field
 from . import fields as table
@@ -52,11 +52,6 @@ class Layout:
     def usable(self) -> bool:
         """Whether it has what every reader needs."""
         return all(self.has(name) for name in table.REQUIRED)
-
-    @property
-    def missing(self) -> List[str]:
-        """The required fields that it lacks."""
-        return [name for name in table.REQUIRED if not self.has(name)]
 
 
 def from_debug_information(debugger: Debugger) -> Layout:

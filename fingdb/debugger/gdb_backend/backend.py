@@ -13,6 +13,7 @@ from ..interface import Debugger, DebuggerError
 from .code import Code
 from .console import Console
 from .control import Control
+from .forks import Forks
 from .postponed import quoted
 from .signals import Signals
 from .targets import Targets
@@ -20,7 +21,7 @@ from .types import Types
 from .watchpoints import Watchpoints
 
 
-class GdbDebugger(Targets, Types, Code, Signals, Watchpoints, Control, Console):
+class GdbDebugger(Targets, Types, Code, Signals, Watchpoints, Control, Forks, Console):
     """The running gdb with its selected inferior."""
 
     name = "gdb"

@@ -14,50 +14,52 @@ from ..process import traced_by_us
 
 
 class Forks:
-    """Tells of each process that the inferior forks, while gdb still holds it.
+    """Tells of each process that the inferior forks, while gdb still holds it, and attaches to such a one."""
 
-    The child is left to the kernel's job control: it stops as soon as gdb lets it go. Whoever is
-    told must see to it that it goes on (SIGCONT, or a debugger of its own).
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self._child_listeners: List[Callable[[int, bool], None]] = []
+        self._children: Set[int] = set()
+        #: Number of a catchpoint -> "fork" or "vfork".
+        self._catchpoints: Dict[int, str] = {}
 
-    def __init__(self, born: Callable[[int, bool], None]) -> None:
-        """Call ``born(pid, whole)``; ``whole`` is false for a child that shares its parent's memory until it executes.
+    def on_child(self, listener: Callable[[int, bool], None]) -> None:
+        """Tell ``listener`` each process that the inferior forks. Raises DebuggerError where gdb cannot catch forks."""
+        if not self._catchpoints:
+            self._catch()
+        self._child_listeners.append(listener)
 
-        Raises DebuggerError where gdb cannot catch forks.
-        """
-        self._born = born
-        self._told: Set[int] = set()
-        self._kinds: Dict[int, str] = {}
+    def _catch(self) -> None:
         try:
             for kind in ("fork", "vfork"):
                 said = gdb.execute(f"catch {kind}", to_string=True)
                 number = re.search(r"Catchpoint (\d+)", said)
                 if number is not None:
-                    self._kinds[int(number.group(1))] = kind
+                    self._catchpoints[int(number.group(1))] = kind
         except gdb.error as error:
             raise DebuggerError(f"gdb cannot follow forks here: {error}") from None
-        gdb.events.stop.connect(self._stopped)
+        gdb.events.stop.connect(self._forked)
 
-    def _stopped(self, event: gdb.StopEvent) -> None:
-        caught = [self._kinds.get(b.number) for b in getattr(event, "breakpoints", None) or []]
+    def _forked(self, event: gdb.StopEvent) -> None:
+        caught = [self._catchpoints.get(b.number) for b in getattr(event, "breakpoints", None) or []]
         for pid in _held_children(gdb.selected_inferior().pid):
-            if pid in self._told:
+            if pid in self._children:
                 continue
-            self._told.add(pid)
+            self._children.add(pid)
             try:
                 os.kill(pid, signal.SIGSTOP)
             except OSError:
                 continue
-            self._born(pid, "fork" in caught)
+            for listener in self._child_listeners:
+                listener(pid, "fork" in caught)
 
-
-def attach(pid: int) -> None:
-    """Attach to a process that job control has stopped, and end that stop. Raises DebuggerError."""
-    try:
-        gdb.execute(f"attach {pid}", to_string=True)
-        os.kill(pid, signal.SIGCONT)  # or it would be stopped again when gdb lets it go
-    except (gdb.error, OSError) as error:
-        raise DebuggerError(f"gdb cannot attach to process {pid}: {error}") from None
+    def attach(self, pid: int) -> None:
+        """Attach to a process that job control has stopped, and end that stop. Raises DebuggerError."""
+        try:
+            gdb.execute(f"attach {pid}", to_string=True)
+            os.kill(pid, signal.SIGCONT)  # or it would be stopped again when gdb lets it go
+        except (gdb.error, OSError) as error:
+            raise DebuggerError(f"gdb cannot attach to process {pid}: {error}") from None
 
 
 def _held_children(parent: int) -> List[int]:
