@@ -9,7 +9,7 @@ from typing import List, Optional, Tuple
 
 from .arguments import Parser, add_gdb_option
 from .errors import CliError
-from .gdb_program import NO_PYTHON_GDB_PY, find_gdb, gdb_environment, init_file
+from .gdb_program import NO_PYTHON_GDB_PY, find_gdb, gdb_environment, init_file, what_is_wrong
 from .interpreters import Interpreter, find_interpreters, probe
 from .program import resolve
 
@@ -53,7 +53,7 @@ def run(arguments: List[str]) -> int:
         env=gdb_environment(os.environ),
     )
     if status:
-        raise CliError("the session did not go well; `fingdb doctor` may tell why")
+        raise CliError(what_is_wrong(gdb) or "the session did not go well; `fingdb doctor` may tell why")
     print("\nNow on a program of yours:  fingdb gdb -- python3 app.py     (a session like this one)")
     print("                            fingdb run -- python3 app.py     (the whole way, then a report)")
     return 0

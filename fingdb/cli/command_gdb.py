@@ -8,7 +8,7 @@ from typing import List
 
 from .arguments import Parser, add_gdb_option, need_program, split_program
 from .errors import CliError
-from .gdb_program import NO_PYTHON_GDB_PY, find_gdb, init_file
+from .gdb_program import NO_PYTHON_GDB_PY, find_gdb, init_file, what_is_wrong
 from .program import resolve
 
 _USAGE = "[--gdb PATH] -- PROGRAM [ARGUMENTS]"
@@ -27,6 +27,9 @@ def run(arguments: List[str]) -> int:
     need_program(program, "gdb")
     launch = resolve(program, os.environb)
     gdb = find_gdb(options.gdb)
+    wrong = what_is_wrong(gdb)  # afterwards there is nobody to say it
+    if wrong:
+        raise CliError(wrong)
     command: List[bytes] = [os.fsencode(word) for word in session_command(gdb, [])]
     command += [b"--args", os.fsencode(launch.elf), *launch.elf_argv[1:]]
     for number in (signal.SIGPIPE, signal.SIGXFSZ):

@@ -10,7 +10,7 @@ from typing import List
 
 from .arguments import Parser, add_gdb_option
 from .errors import CliError
-from .gdb_program import explain_failure, find_gdb, gdb_environment, init_file, last_words, light_options
+from .gdb_program import explain_failure, find_gdb, gdb_environment, init_file, last_words, light_options, what_is_wrong
 from .which_python import interpreter
 
 _USAGE = "[--json] [--gdb PATH] [PYTHON]"
@@ -46,7 +46,9 @@ def run(arguments: List[str]) -> int:
         raise CliError(f"cannot execute {gdb}: {error.strerror}") from None
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode:
-        raise CliError(last_words(said) if done.returncode == 1 and said else explain_failure(gdb, said))
+        if done.returncode == 1 and said:  # a command failed
+            raise CliError(what_is_wrong(gdb) or last_words(said))
+        raise CliError(explain_failure(gdb, said))
     if done.stdout:
         sys.stdout.write(done.stdout.decode("utf-8", "replace"))
     return 0

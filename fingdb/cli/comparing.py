@@ -14,7 +14,7 @@ from ..finalization.compare import StepTree, compare_trees
 from ..model.comparison import Comparison, Side, TypeDifference
 from ..model.report import Report, StepState
 from .errors import CliError
-from .gdb_program import explain_failure, find_gdb, gdb_environment, init_file, last_words, light_options
+from .gdb_program import explain_failure, find_gdb, gdb_environment, init_file, last_words, light_options, what_is_wrong
 from .which_python import interpreter
 
 #: A trace larger than this is none of ours.
@@ -125,6 +125,9 @@ def _plan(name: str, process: "subprocess.Popen[bytes]", gdb: str, tick: Callabl
             tick(int(seconds))
     said = err.decode("utf-8", "replace")
     if process.returncode:
+        wrong = what_is_wrong(gdb)
+        if wrong:
+            raise CliError(wrong)
         why = last_words(said) if process.returncode == 1 and said else explain_failure(gdb, said)
         raise CliError(f"{name}: {why}")
     try:

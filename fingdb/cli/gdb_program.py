@@ -85,7 +85,7 @@ def gdb_environment(environment: Mapping[str, str]) -> Dict[str, str]:
 
 def explain_failure(gdb: str, log: str) -> str:
     """Return one sentence about a gdb that ended without doing the job. ``log`` is what it printed."""
-    reason = _what_is_wrong(gdb)
+    reason = what_is_wrong(gdb)
     if reason:
         return reason
     failure = own_failure(log)
@@ -110,7 +110,8 @@ def last_words(log: str) -> str:
     return words if len(words) <= 300 else words[:297] + "..."
 
 
-def _what_is_wrong(gdb: str) -> Optional[str]:
+def what_is_wrong(gdb: str) -> Optional[str]:
+    """Return one sentence when a gdb is none, too old or has no Python, else None. Starts it twice."""
     version = gdb_version(gdb)
     if version is None:
         return f"{gdb} does not start, or is not gdb"

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 def register() -> None:
     """Register all commands and settings with the debugger that runs this Python.
 
-    Raises ImportError outside a debugger.
+    A debugger that is too old is told so, and gets none. Raises ImportError outside a debugger.
     """
-    from ..debugger.gdb_backend.command import register_command, register_prefix, register_setting
+    from ..debugger.gdb_backend.command import refuse_old_gdb, register_command, register_prefix, register_setting
     from . import settings
+
+    if refuse_old_gdb():
+        return
 
     register_command("pyfin", PREFIX_DOC, _no_subcommand, prefix=True)
     for entry in COMMANDS:

@@ -218,6 +218,18 @@ def find_runtime(debugger: Debugger) -> Tuple[Module, BuildFacts]:
     raise NoPython(_no_python(modules, kind))
 
 
+def refuse_too_old(module: Module, big_endian: bool) -> None:
+    """Raise NoPython when the runtime in a module is of a version that fingdb does not know; one that tells none passes."""
+    facts = _facts_of(module, big_endian)
+    try:
+        # `_PyRuntime` came with 3.7.
+        version = facts.version if facts is not None else versions.version_in(open_elf(module.path).section_bytes(".rodata"))
+    except ElfError:
+        return
+    if version and versions.numbers_of(version) < OLDEST:
+        raise NoPython(_too_old(module.path, version))
+
+
 def _likely_first(modules: List[Module]) -> List[Module]:
     def unlikely(module: Module) -> bool:
         return "python" not in os.path.basename(module.path).lower()

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import List
 
 import pytest
 
 from tests.support.fingdb_cli import fingdb_command, run_fingdb
-from tests.support.gdbrun import gdb_environment
+from tests.support.gdbrun import ROOT, gdb_environment
 from tests.support.interpreters import Interpreter
 
 pytestmark = pytest.mark.live
@@ -166,8 +167,9 @@ OLD_PYTHONS = [
 def test_a_python_that_is_too_old(path: str) -> None:
     if path == "none":
         pytest.skip("there is no Python older than 3.8 on this machine")
-    sentence = sentence_of(run_fingdb("run", "--", path, "-c", "print(1)"))
-    assert "3.8" in sentence
+    for words in (("run", "--", path, "-c", "print(1)"), ("plan", path)):
+        sentence = sentence_of(run_fingdb(*words))
+        assert "3.8" in sentence or "2.7" in path and "is not a CPython" in sentence
 
 
 def stub(path: Path, text: str) -> Path:
@@ -182,13 +184,28 @@ def test_a_gdb_that_is_too_old(tmp_path: Path) -> None:
     assert sentence == f"{gdb} is gdb 10.1.90; fingdb needs gdb 12 or newer"
 
 
-def test_a_gdb_without_python(tmp_path: Path) -> None:
+def test_a_gdb_that_is_too_old_for_the_commands() -> None:
+    command = [os.environ.get("FINGDB_TEST_GDB", "gdb"), "-nx", "-q", "-batch", "-ex", "python gdb.VERSION = '11.2'"]
+    command += ["-x", str(ROOT / "fingdb/init.py"), "-ex", "pyfin status"]
+    done = subprocess.run(command, env=gdb_environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert "fingdb needs gdb 12 or newer; this is 11.2\n" in done.stderr
+    assert "no program" not in done.stdout
+
+
+COMMANDS = [["run", "--", "/bin/true"], ["gdb", "--", "/bin/true"], ["plan"], ["compare", "python3", "python3"], ["demo"]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_a_gdb_without_python(any_python: Interpreter, tmp_path: Path, words: List[str]) -> None:
     gdb = stub(
         tmp_path / "gdb",
         'case "$*" in *--version*) echo "GNU gdb (GDB) 14.2";;'
         ' *) echo "Scripting in the \\"Python\\" language is not supported in this copy of GDB." >&2; exit 1;; esac',
     )
-    sentence = sentence_of(run_fingdb("run", "--", "/bin/true", env={"FINGDB_GDB": str(gdb)}))
+    words = [any_python.path if word == "python3" else word for word in words]
+    if words[0] in ("plan", "demo"):
+        words = [*words, any_python.path]
+    sentence = sentence_of(run_fingdb(*words, env={"FINGDB_GDB": str(gdb)}))
     assert sentence.startswith(f"{gdb} was built without Python")
 
 

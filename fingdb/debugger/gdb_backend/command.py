@@ -6,6 +6,18 @@ from typing import Any, Callable, List, Optional, Sequence
 
 import gdb
 
+#: Its Python API has what is needed from here on.
+OLDEST_GDB = 12
+
+
+def refuse_old_gdb() -> bool:
+    """Say so, and return true, in a gdb that is too old. A version that nobody can read is taken for a new one."""
+    major = gdb.VERSION.split(".")[0]
+    if not major.isdigit() or int(major) >= OLDEST_GDB:
+        return False
+    gdb.write(f"fingdb needs gdb {OLDEST_GDB} or newer; this is {gdb.VERSION}\n", gdb.STDERR)
+    return True
+
 
 def register_command(
     name: str,
