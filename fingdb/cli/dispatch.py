@@ -77,6 +77,10 @@ def _dispatch(arguments: List[str]) -> int:
         return 0
     if word not in COMMANDS:
         raise CliError(_unknown(word))
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise CliError("the directory that you are in does not exist any more, and gdb needs one: go to another") from None
     module = import_module(f"{__package__}.{COMMANDS[word][0]}")
     try:
         status: int = module.run(arguments[1:])

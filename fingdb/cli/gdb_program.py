@@ -95,6 +95,18 @@ def explain_failure(gdb: str, log: str) -> str:
     return "gdb ended without a result" + (f"; its last words: {said}" if said else "")
 
 
+#: What begins the plugin's sentence about a failure of its own where gdb called it, and gdb's about what escaped.
+_PLUGIN_FAILURES = ("fingdb failed: ", "Python Exception <class ")
+
+
+def plugin_failure(log: str) -> Optional[str]:
+    """Return the sentence about a failure of our own code inside gdb if its ``log`` tells of one, else None."""
+    for line in log.splitlines():
+        if line.startswith(_PLUGIN_FAILURES):
+            return line[:500]
+    return None
+
+
 def own_failure(log: str) -> Optional[str]:
     """Return a sentence about gdb's own failure if its ``log`` tells of one, else None."""
     if _INTERNAL_ERROR not in log:

@@ -18,7 +18,7 @@ import time
 from typing import Callable, Dict, List, NamedTuple, NoReturn, Optional
 
 from .errors import CliError
-from .gdb_program import explain_failure, gdb_environment, init_file, light_options, own_failure
+from .gdb_program import explain_failure, gdb_environment, init_file, light_options, own_failure, plugin_failure
 from .program import Launch
 from .surroundings import RESTORED, Surroundings
 
@@ -234,6 +234,9 @@ class _Session:
             return Outcome(None, "the kernel does not let gdb trace a program here (" + _PTRACE_REFUSED + ")")
         if not isinstance(result, dict) or not result:
             return Outcome(None, explain_failure(self.gdb, log))
+        ours = plugin_failure(log)
+        if ours:
+            result["error"] = ours  # what is missing in the report, or was not found, may be there
         failure = own_failure(log)
         notes = result.get("notes")
         if failure and isinstance(notes, list):

@@ -100,8 +100,7 @@ def read_state(read: Read, place: int) -> int:
 
 def path_of(name: str) -> Optional[str]:
     """Return the path of a mapped file by ld.so's name for it, None when it is no file (the kernel's vdso)."""
-    path = name if name.startswith("/") else os.path.join(os.getcwd(), name)
-    return path if os.path.isfile(path) else None
+    return os.path.abspath(name) if os.path.isfile(name) else None
 
 
 def _debug_structure(read: Read, executable: str, bias: int) -> int:

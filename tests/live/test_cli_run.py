@@ -314,3 +314,29 @@ def test_a_gdb_that_fails_inside_itself(any_python: Interpreter, tmp_path: Path)
     )
     assert "gdb failed inside itself" in sentence_of(done)
     assert not list(work.iterdir())
+
+
+@pytest.mark.parametrize("method", ["_started", "_exited", "_modules_changed"])
+def test_a_failure_of_our_own_inside_gdb_is_told(any_python: Interpreter, tmp_path: Path, method: str) -> None:
+    """gdb calls us at breakpoints and events: what fails there is missing in the report, which must not say "nothing"."""
+    fault = tmp_path / "fault"
+    lines = ["import sys", f"sys.path.append({str(ROOT)!r})", "from fingdb.finalization.tracer import Tracer"]
+    lines += ["def fail(*_words): raise RuntimeError('oh')", f"assert hasattr(Tracer, {method!r})", f"Tracer.{method} = fail"]
+    fault.write_text("python\n" + "\n".join(lines) + "\nend\n")
+    gdb = gdb_that_reads(fault, tmp_path / "gdb")
+    done = run_fingdb("check", "--gdb", gdb, "--", any_python.path, "-c", "print(1)")
+    assert "RuntimeError: oh" in sentence_of(done)
+    assert done.stdout == b"1\n"
+
+
+def test_a_current_directory_that_is_gone(any_python: Interpreter, tmp_path: Path) -> None:
+    """gdb 13 cannot live without one: it lost the program, and crashed."""
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *fingdb_command(), "check", "--", any_python.path, "-c", "pass"],
+        cwd=tmp_path / "gone",
+        env=gdb_environment(),
+        capture_output=True,
+        timeout=60,
+    )
+    assert "does not exist any more" in sentence_of(done)

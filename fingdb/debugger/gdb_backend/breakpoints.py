@@ -8,14 +8,12 @@ an immediate disabling; the deletion itself waits for the next event outside of 
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 from typing import List, Optional, Tuple
 
 import gdb
 
 from ..interface import DebuggerError, Hit, HitCallback
+from .failures import tell_failure
 
 
 class CallbackBreakpoint(gdb.Breakpoint):
@@ -38,9 +36,8 @@ class CallbackBreakpoint(gdb.Breakpoint):
         CallbackBreakpoint.asked += 1
         try:
             return self._callback(_hit(self.address))
-        except Exception:  # noqa: BLE001 - a bug of ours must not stop the user's program
-            if os.environ.get("FINGDB_DEBUG"):
-                traceback.print_exc(file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the user's program
+            tell_failure(error)
             return False
         finally:
             CallbackBreakpoint.in_stop = False

@@ -10,6 +10,7 @@ import gdb
 
 from ..interface import DebuggerError, ExitEvent, StopEvent
 from ..process import bury_threads, catches, end_of, exists, traced_by_us
+from .failures import listener_for_gdb
 from .postponed import Postponed
 
 #: Signals for what a thread itself did: they cannot be ignored, and end a process that has no handler for them.
@@ -112,7 +113,7 @@ class Control(Postponed):
             else:
                 listener(StopEvent("step"))
 
-        gdb.events.stop.connect(stopped)
+        gdb.events.stop.connect(listener_for_gdb(stopped))
 
     def on_exit(self, listener: Callable[[ExitEvent], None]) -> None:
         """Tell ``listener`` whenever an inferior ended."""
@@ -137,7 +138,7 @@ class Control(Postponed):
                         name = f"signal {int(number)}"
             listener(ExitEvent(event.inferior.pid, code, name))
 
-        gdb.events.exited.connect(exited)
+        gdb.events.exited.connect(listener_for_gdb(exited))
 
     def on_modules_changed(self, listener: Callable[[str], None]) -> None:
         """Tell ``listener`` the path of each file that is loaded, "" when all are forgotten."""
@@ -150,8 +151,8 @@ class Control(Postponed):
             if not self._between_parent_and_child() and not self.reading_symbols:
                 listener("")
 
-        gdb.events.new_objfile.connect(loaded)
-        gdb.events.clear_objfiles.connect(cleared)
+        gdb.events.new_objfile.connect(listener_for_gdb(loaded))
+        gdb.events.clear_objfiles.connect(listener_for_gdb(cleared))
         self.mapped_listeners.append(listener)
 
     def _between_parent_and_child(self) -> bool:
@@ -170,7 +171,7 @@ class Control(Postponed):
 
     def on_resume(self, listener: Callable[[], None]) -> None:
         """Tell ``listener`` whenever the target goes on."""
-        gdb.events.cont.connect(lambda _event: listener())
+        gdb.events.cont.connect(listener_for_gdb(lambda _event: listener()))
 
 
 def _lives_on(pid: int) -> bool:
