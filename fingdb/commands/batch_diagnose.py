@@ -58,7 +58,7 @@ def diagnosis(session: Session, notes: List[str]) -> Report:
     from ..findings.diagnose import diagnose
 
     if session.debugger.target().kind not in (TargetKind.CORE, TargetKind.LIVE):
-        raise DebuggerError('there is no process and no core: "core-file CORE" or "attach PID" gets one')
+        raise DebuggerError(f"there is no process and no core: {session.debugger.hints.memory}")
     return diagnose(session.debugger, session.python, notes)
 
 

@@ -40,7 +40,7 @@ def read_status(session: Session) -> Status:
     """Return where the debugger's target stands. Never fails for want of a program, process or Python."""
     info = session.debugger.target()
     if info.kind is TargetKind.NONE:
-        return Status("none", hint='start gdb with --args python3 PROGRAM, or use "file"')
+        return Status("none", hint=session.debugger.hints.program)
     if info.kind is TargetKind.STATIC:
         return _not_running(session, info)
     target = Target("core" if info.kind is TargetKind.CORE else "live", info.executable or "", info.pid,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 
 from ..cpython.interpreter import read_interpreters
-from ..debugger.interface import DebuggerError
+from ..debugger.interface import DebuggerError, TargetKind
 from ..model.report import Interpreter
 from ..report.progress import Progress
 from ..report.records import dumps
@@ -99,11 +99,9 @@ def _to_terminal(text: str) -> None:
 
 def need_memory(session: Session) -> None:
     """Raise DebuggerError unless the debugger has a process or a core file."""
-    from ..debugger.interface import DebuggerError, TargetKind
-
     kind = session.debugger.target().kind
     if kind is TargetKind.NONE:
-        raise DebuggerError('there is no program; start gdb with --args python3 PROGRAM, or use "file"')
+        raise DebuggerError(f"there is no program; {session.debugger.hints.program}")
     if kind is TargetKind.STATIC:
         raise DebuggerError('the program does not run; "pyfin start" or "run" starts it')
 

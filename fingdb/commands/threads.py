@@ -43,7 +43,8 @@ class ThreadsCommand(Command):
         style, width = self.session.style(), self.session.width()
         known = self.session.python().layout.source != "exported-functions"
         none = "no Python frame" if known else "Python frames cannot be read without debug information"
-        self.session.print(render_threads(found, style, width, _FRAMES, others, none))
+        name = self.session.debugger.name
+        self.session.print(render_threads(found, name, style, width, _FRAMES, others, none))
         print_problems(self.session, problems)
         print_origin(self.session, "threads")
 

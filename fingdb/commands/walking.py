@@ -21,7 +21,7 @@ def go(session: Session, goal: Goal) -> None:
     if target.kind is TargetKind.CORE:
         raise DebuggerError("a core file cannot be run; \"pyfin status\" and \"pyfin plan\" tell where it stands")
     if target.kind is TargetKind.NONE:
-        raise DebuggerError('there is no program; start gdb with --args python3 PROGRAM or use the command "file"')
+        raise DebuggerError(f"there is no program; {session.debugger.hints.program}")
     tracer = session.tracer
     if value("stop-on-touch", False):
         _ = session.checker  # from here on touches are noticed; without it, "pyfin touches" begins to look

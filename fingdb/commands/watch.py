@@ -18,11 +18,10 @@ class WatchCommand(Command):
         if not expression:
             raise DebuggerError("pyfin watch needs an address or an expression whose value is one")
         need_process(self.session)
-        if self.session.debugger.hardware_watchpoints() >= MOST:
-            raise DebuggerError(
-                f'the processor can watch {MOST} places, and all are in use; "delete" frees one ("info watchpoints")'
-            )
-        number, address = self.session.debugger.watch(expression)
+        debugger = self.session.debugger
+        if debugger.hardware_watchpoints() >= MOST:
+            raise DebuggerError(f"the processor can watch {MOST} places, and all are in use; {debugger.hints.watchpoint}")
+        number, address = debugger.watch(expression)
         self.session.print(f"Hardware watchpoint {number}: stops at any access to the object at {address:#x}.")
 
 

@@ -25,7 +25,7 @@ class WhatIsCommand(Command):
         options = arguments.parse_args(split(words))
         addresses = [address(text) for text in options.address]
         if self.session.debugger.target().kind not in (TargetKind.CORE, TargetKind.LIVE):
-            raise DebuggerError('there is no process and no core: "core-file CORE" or "attach PID" gets one')
+            raise DebuggerError(f"there is no process and no core: {self.session.debugger.hints.memory}")
         python = self._python()
         lookup = Lookup(self.session.debugger, python)
         answers = [lookup.what_is(address) for address in addresses]

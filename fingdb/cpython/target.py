@@ -202,7 +202,7 @@ def find_runtime(debugger: Debugger) -> Tuple[Module, BuildFacts]:
     """
     kind = debugger.target().kind
     if kind == TargetKind.NONE:
-        raise NoPython("there is no program: give one to the debugger (gdb --args python3 app.py)")
+        raise NoPython(f"there is no program; {debugger.hints.program}")
     modules = list(debugger.modules())
     for module in _likely_first(modules):
         cache = Cache(module.build_id, module.path)

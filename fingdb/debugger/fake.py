@@ -17,6 +17,7 @@ from .interface import (
     DebuggerError,
     ExitEvent,
     Field,
+    Hints,
     Hit,
     HitCallback,
     InlinedBlock,
@@ -62,6 +63,7 @@ class FakeDebugger:
     """
 
     name = "fake"
+    hints = Hints("write a test", "change `info`", "there is none")
 
     def __init__(self, pointer_size: int = 8, big_endian: bool = False) -> None:
         self.version: Tuple[int, ...] = (1, 0)

@@ -191,6 +191,17 @@ class ExitEvent:
     child: int = 0
 
 
+class Hints(NamedTuple):
+    """What the user of this debugger types to get what is missing: ends of sentences."""
+
+    #: A program to look at.
+    program: str
+    #: A process or a core file.
+    memory: str
+    #: A hardware watchpoint, when all are in use.
+    watchpoint: str
+
+
 class Breakpoint(Protocol):
     """A breakpoint that calls back. Hidden from the user's own list of breakpoints."""
 
@@ -209,6 +220,7 @@ class Debugger(Protocol):
 
     name: str
     version: Tuple[int, ...]
+    hints: Hints
 
     # -- the target ---------------------------------------------------------------------------
     def target(self) -> TargetInfo:
@@ -299,13 +311,21 @@ class Debugger(Protocol):
         """Return the threads of the target."""
 
     def frames(self, debugger_id: int, limit: int = 64) -> List[NativeFrame]:
-        """Return at most ``limit`` frames of a thread, innermost first; fewer if unwinding fails."""
+        """Return at most ``limit`` frames of a thread, innermost first; fewer if unwinding fails.
+
+        Functions are named as in C++ without their parameters, what was inlined has frames of its own, and the frame
+        that the kernel made for a signal handler is called `SIGNAL_HANDLER`.
+        """
 
     def frame_argument(self, debugger_id: int, level: int, name: str) -> Optional[int]:
         """Return an integer or pointer argument or local of a frame (or ``local.member``), None if it cannot be had."""
 
     def register(self, debugger_id: int, level: int, name: str) -> Optional[int]:
-        """Return a register of a frame by its name in the debugger, None if it cannot be had."""
+        """Return a register of a frame as an unsigned number, None if it cannot be had.
+
+        Names are those of Linux's ``struct user_regs_struct`` (``rip``, ``orig_rax``, ``fs_base``), and ``sp`` and ``pc``
+        on every processor.
+        """
 
     def signal_info(self) -> Optional[SignalInfo]:
         """Return what is known of the signal that stopped or killed the target, None if there was none."""
@@ -321,7 +341,11 @@ class Debugger(Protocol):
         """
 
     def breakpoint(self, address: int, callback: HitCallback) -> Breakpoint:
-        """Call ``callback`` each time a thread reaches ``address``; it answers True to stop there."""
+        """Call ``callback`` each time a thread reaches ``address``; it answers True to stop there.
+
+        All callbacks of an address are called, whatever the first ones answer. A thread that stands there when the
+        breakpoint is made does not reach it. Raises DebuggerError.
+        """
 
     def return_address(self, hit: Hit) -> Optional[int]:
         """Return where the function just entered will return to, None if it cannot be told."""

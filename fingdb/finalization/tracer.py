@@ -561,7 +561,7 @@ class Tracer:
         """Close what has returned unseen, where the finalizing thread stands now. False, for a breakpoint's callback."""
         for trace in self.open:
             thread = next((t for t in self.debugger.threads() if t.native_id == trace.thread), None)
-            sp = self.debugger.register(thread.debugger_id, 0, "rsp") if thread is not None else None
+            sp = self.debugger.register(thread.debugger_id, 0, "sp") if thread is not None else None
             stack = trace.stacks.get(trace.thread, [])
             if sp is not None:
                 inner = stack[1:]  # not the function that finalizes itself: its return is watched

@@ -62,10 +62,10 @@ def _daemon(thread: Thread) -> str:
     return "" if thread.daemon is None else "yes" if thread.daemon else "no"
 
 
-def _thread_table(threads: Sequence[Thread], style: Style, width: int) -> str:
+def _thread_table(threads: Sequence[Thread], debugger: str, style: Style, width: int) -> str:
     columns = [
         Column(""),
-        Column("GDB", "right"),
+        Column(debugger.upper(), "right"),
         Column("LWP", "right"),
         Column("NAME", keep="start"),
         Column("DAEMON"),
@@ -92,10 +92,12 @@ def _thread_table(threads: Sequence[Thread], style: Style, width: int) -> str:
     return table(columns, rows, style, width)
 
 
-def _thread_stack(thread: Thread, style: Style, width: int, limit: Optional[int], none: str) -> List[str]:
+def _thread_stack(
+    thread: Thread, debugger: str, style: Style, width: int, limit: Optional[int], none: str
+) -> List[str]:
     title = style.strong(thread_name(thread))
     if thread.debugger_id is not None:
-        title += style.dim(f"  gdb thread {thread.debugger_id}")
+        title += style.dim(f"  {debugger} thread {thread.debugger_id}")
     lines = ["", title]
     if thread.innermost is not None:
         lines.append(f"  {style.dim('C  ')} {native_frame(thread.innermost, style)}")
@@ -106,11 +108,11 @@ def _thread_stack(thread: Thread, style: Style, width: int, limit: Optional[int]
     return lines + ["  " + line for line in _problems(thread.problems, style, width - 2 if width else 0)]
 
 
-def _other_threads(threads: Sequence[Thread], style: Style, width: int) -> str:
+def _other_threads(threads: Sequence[Thread], debugger: str, style: Style, width: int) -> str:
     """Return the native threads that have no thread state."""
     columns = [
         Column(""),
-        Column("GDB", "right"),
+        Column(debugger.upper(), "right"),
         Column("LWP", "right"),
         Column("NAME"),
         Column("C FRAME", keep="start"),
@@ -131,6 +133,7 @@ def _other_threads(threads: Sequence[Thread], style: Style, width: int) -> str:
 
 def render_threads(
     interpreters: Sequence[Interpreter],
+    debugger: str,
     style: Style,
     width: int,
     limit: Optional[int] = None,
@@ -139,8 +142,9 @@ def render_threads(
 ) -> str:
     """Return each interpreter's threads: the table, then their stacks, innermost frame first.
 
-    ``limit`` bounds the Python frames shown of each thread; ``others`` are native threads without a
-    thread state; ``none`` is what stands where there is no Python stack. Raises MissingTabulate.
+    ``debugger`` is the name of the one that numbers threads; ``limit`` bounds the Python frames shown of each thread;
+    ``others`` are native threads without a thread state; ``none`` is what stands where there is no Python stack. Raises
+    MissingTabulate.
     """
     blocks = []
     for interpreter in interpreters:
@@ -148,20 +152,20 @@ def render_threads(
         if len(interpreters) > 1:
             lines.append(style.heading(f"interpreter {interpreter.id}"))
         if interpreter.threads:
-            lines.append(_thread_table(interpreter.threads, style, width))
+            lines.append(_thread_table(interpreter.threads, debugger, style, width))
         else:
             several = len(interpreters) > 1
             lines.append("no thread" if several else f"interpreter {interpreter.id} has no thread")
         for sentence in world_lines(interpreter, interpreters):
             lines += paragraph(sentence, style, width, 0, "dim")
         for thread in interpreter.threads:
-            lines += _thread_stack(thread, style, width, limit, none)
+            lines += _thread_stack(thread, debugger, style, width, limit, none)
         lines += _problems(interpreter.problems, style, width)
         blocks.append("\n".join(lines))
     if not blocks:
         blocks.append("no interpreter is alive")
     if others:
-        blocks.append(_other_threads(others, style, width))
+        blocks.append(_other_threads(others, debugger, style, width))
     return style.output("\n\n".join(blocks))
 
 

@@ -74,7 +74,7 @@ def test_interpreters() -> None:
 
 
 def test_threads() -> None:
-    text = render_threads([Interpreter(0, 1, True, False, [MAIN, WORKER])], PLAIN, 100)
+    text = render_threads([Interpreter(0, 1, True, False, [MAIN, WORKER])], "gdb", PLAIN, 100)
     assert lines(text) == [
         "   GDB   LWP  NAME        DAEMON  GIL    STATE       WAITS FOR  THREAD STATE",
         "*    1  4242  MainThread  no      holds  finalizing             0x55d0c0",
@@ -89,7 +89,7 @@ def test_threads() -> None:
         "  no Python frame",
         "  cut short",
     ]
-    assert render_threads([], PLAIN, 80) == "no interpreter is alive"
+    assert render_threads([], "gdb", PLAIN, 80) == "no interpreter is alive"
 
 
 def test_gc() -> None:
@@ -206,7 +206,7 @@ def test_hostile_text_is_made_visible() -> None:
     rows = [Interpreter(0, 1, True, True, [thread], gc, 3, [HOSTILE])]
     for style in (PLAIN, Style(True)):
         assert only_visible(render_interpreters(rows, style, 80))
-        assert only_visible(render_threads(rows, style, 80))
+        assert only_visible(render_threads(rows, "gdb", style, 80))
         assert only_visible(render_gc(gc, style, 80, previous=old, since=HOSTILE))
         modules = [Module(HOSTILE, 1, HOSTILE, 1, HOSTILE, HOSTILE)]
         assert only_visible(render_modules(modules, style, 80, problems=[HOSTILE]))

@@ -9,7 +9,7 @@ from typing import Iterator, Tuple
 
 import gdb
 
-from ..interface import Debugger, DebuggerError
+from ..interface import Debugger, DebuggerError, Hints
 from .code import Code
 from .console import Console
 from .control import Control
@@ -25,6 +25,11 @@ class GdbDebugger(Targets, Types, Code, Signals, Watchpoints, Control, Forks, Co
     """The running gdb with its selected inferior."""
 
     name = "gdb"
+    hints = Hints(
+        program='start gdb with --args python3 PROGRAM, or use "file"',
+        memory='"core-file CORE" or "attach PID" gets one',
+        watchpoint='"delete" frees one ("info watchpoints")',
+    )
 
     def __init__(self) -> None:
         numbers = re.findall(r"\d+", gdb.VERSION)
