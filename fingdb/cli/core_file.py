@@ -12,7 +12,7 @@ import signal
 import stat
 import struct
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Literal, NamedTuple, Optional, Tuple
 
 from ..elf import parse_build_id
 from ..report.escape import printable as show
@@ -150,8 +150,8 @@ class CoreFile:
             raise CliError(f"{name} is not a core file")
         if len(head) < 64:
             raise CliError(f"{name} is too short for a core file: {len(head)} bytes are left of it")
-        order = "big" if head[5] == 2 else "little"
-        kind, machine = (int.from_bytes(head[at : at + 2], order) for at in (16, 18))  # type: ignore[arg-type]
+        order: Literal["big", "little"] = "big" if head[5] == 2 else "little"
+        kind, machine = (int.from_bytes(head[at : at + 2], order) for at in (16, 18))
         if kind != ET_CORE:
             raise CliError(f"{name} is {_KINDS.get(kind, 'an ELF file')}, not a core file")
         with open("/proc/self/exe", "rb") as file:

@@ -62,7 +62,7 @@ def look(
     # The reading end of a pipe whose writing end only this process has: gdb is to end when we do.
     reading, writing = os.pipe()
     follow = ["-iex", f"python {_FOLLOW.format(fd=reading, signal=int(signal.SIGTERM))}"]
-    command = [gdb, "-nx", "-q", "-batch", *light_options(), *_QUIET, *follow, *options, "-x", init_file()]
+    command = [gdb, "-nx", "-q", "-batch", *light_options(), *_NO_THREAD_DB, *follow, *options, "-x", init_file()]
     job = f"pyfin batch {json.dumps(dict(request, result=result))}"
     for line in (*commands, f"python import os; os.write(1, {_LOOKING.encode()!r})", job, *afterwards):
         command += ["-ex", line]
@@ -96,13 +96,8 @@ def look(
     return _outcome(gdb, result, _read(log).replace(_LOOKING, "", 1), in_time, timeout, time.monotonic() - started)
 
 
-#: A gdb that fails inside must not ask, nor leave a core of its own. libthread_db tells nothing that a verdict needs,
-#: and goes round in circles when the C library's list of threads does: it is not to be found.
-_QUIET = (
-    *("-iex", "maint set internal-error quit yes"),
-    *("-iex", "maint set internal-error corefile no"),
-    *("-iex", "set libthread-db-search-path /nonexistent"),
-)
+#: libthread_db tells nothing that a verdict needs, and goes round in circles when the C library's list of threads does.
+_NO_THREAD_DB = ("-iex", "set libthread-db-search-path /nonexistent")
 
 #: What gdb has in its log when it is through with the commands before the job: it has attached.
 _LOOKING = "[looking]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Literal, Mapping, NamedTuple, Optional, Tuple
 
 from .errors import CliError
 
@@ -113,8 +113,8 @@ def _check_machine(path: bytes, head: bytes) -> None:
     ours = _own_head()
     if head[4:6] == ours[4:6] and head[18:20] == ours[18:20]:
         return
-    order = "big" if head[5:6] == b"\x02" else "little"
-    number = int.from_bytes(head[18:20], order)  # type: ignore[arg-type]  # one of the two literals
+    order: Literal["big", "little"] = "big" if head[5:6] == b"\x02" else "little"
+    number = int.from_bytes(head[18:20], order)
     machine = MACHINES.get(number, f"machine {number}")
     bits = "64" if head[4:5] == b"\x02" else "32"
     raise CliError(f"{show(path)} is a {bits}-bit program for {machine}, which fingdb cannot run here")

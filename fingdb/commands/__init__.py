@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Sequence
+from typing import TYPE_CHECKING, Callable, List, Sequence
 
 from .registry import COMMANDS, PREFIX_DOC, SETTINGS, Entry
 
@@ -46,7 +46,7 @@ def load(entry: Entry) -> "Command":
     return command
 
 
-def _runner(entry: Entry):  # type: ignore[no-untyped-def]
+def _runner(entry: Entry) -> Callable[[str], None]:
     def run(words: str) -> None:
         from .base import guarded
 
@@ -55,7 +55,7 @@ def _runner(entry: Entry):  # type: ignore[no-untyped-def]
     return run
 
 
-def _completer(entry: Entry):  # type: ignore[no-untyped-def]
+def _completer(entry: Entry) -> Callable[[str, str], Sequence[str]]:
     def complete(text: str, word: str) -> Sequence[str]:
         try:
             return load(entry).complete(text, word)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..finalization.tracer import Tracer
     from ..findings.checker import Checker
     from ..report.style import Style
+    from .marks import Marks
+    from .stops import Announcer
 
 
 class Session:
@@ -24,6 +26,9 @@ class Session:
         self._python_generation: Optional[object] = None
         self._tracer: "Optional[Tracer]" = None
         self._checker: "Optional[Checker]" = None
+        #: Made at first use, by the files that they are in.
+        self.marks: "Optional[Marks]" = None
+        self.announcer: "Optional[Announcer]" = None
 
     def python(self) -> "PythonTarget":
         """Return the CPython runtime of the target. Raises DebuggerError with the reason if there is none."""

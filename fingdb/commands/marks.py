@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, List, Optional
+from typing import TYPE_CHECKING, Dict, List
 
 from ..debugger.interface import DebuggerError
 from ..finalization.catalogue import step_named
@@ -110,8 +110,6 @@ class Marks:
 
 def marks_of(session: "Session") -> Marks:
     """Return the marks of a session, made at first use."""
-    found: Optional[Marks] = getattr(session, "marks", None)
-    if found is None:
-        found = Marks(session)
-        session.marks = found  # type: ignore[attr-defined]
-    return found
+    if session.marks is None:
+        session.marks = Marks(session)
+    return session.marks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FATAL = {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 
 
-class _Announcer:
+class Announcer:
     """Prints the block of a stop; made once per session."""
 
     def __init__(self, session: "Session") -> None:
@@ -60,16 +60,16 @@ class _Announcer:
         return render_stop(view, self._session.style(), self._session.width())
 
 
-def announce_stops(session: "Session") -> None:
-    """Print a block whenever the target stops at a step, from now on."""
-    if getattr(session, "announcer", None) is None:
-        session.announcer = _Announcer(session)  # type: ignore[attr-defined]
+def announce_stops(session: "Session") -> Announcer:
+    """Print a block whenever the target stops at a step, from now on; return what does."""
+    if session.announcer is None:
+        session.announcer = Announcer(session)
+    return session.announcer
 
 
 def show_stop(session: "Session") -> None:
     """Print the block of a stop that needed no running of the target."""
-    announce_stops(session)
-    session.announcer.show()  # type: ignore[attr-defined]
+    announce_stops(session).show()
 
 
 def stop_view(session: "Session", stop: Stop) -> StopView:

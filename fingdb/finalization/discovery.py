@@ -210,7 +210,6 @@ class PlanReader:
             return None
         return symbol if is_unnamed(symbol.name) or catalogue.is_step(base_name(symbol.name)) else None
 
-
     def _by_pointer(
         self, instruction: Instruction, chain: Tuple[InlinedBlock, ...], own: ElfSymbol
     ) -> Optional[ElfSymbol]:

@@ -7,7 +7,7 @@ addresses asked for, whoever wrote it. A word of an object is then looked up in 
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Collection, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Iterator, Literal, Optional, Sequence, Tuple
 
 from ...debugger.interface import Debugger, MemoryFault
 
@@ -64,7 +64,7 @@ _Find = Callable[[int, bytes], Iterator[Tuple[int, int]]]
 
 def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
     size = debugger.pointer_size
-    order = "big" if debugger.big_endian else "little"
+    order: Literal["big", "little"] = "big" if debugger.big_endian else "little"
 
     def by_bytes(place: int, data: bytes) -> Iterator[Tuple[int, int]]:
         for number, needle in needles:
@@ -77,7 +77,7 @@ def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
                 at = data.find(sought, at + 1)
 
     if len(wanted) <= _FEW or size != 8 or debugger.big_endian != (sys.byteorder == "big"):
-        needles = [(number, number.to_bytes(size, order)) for number in sorted(wanted)]  # type: ignore[arg-type]
+        needles = [(number, number.to_bytes(size, order)) for number in sorted(wanted)]
         return by_bytes
     numpy = _numpy()
     if numpy is not None:
@@ -88,7 +88,7 @@ def _finder(debugger: Debugger, wanted: Collection[int]) -> _Find:
         words = memoryview(data)[: len(data) & ~7].cast("Q")
         found = numbers.intersection(words)
         for number in found:
-            needle = number.to_bytes(8, order)  # type: ignore[arg-type]
+            needle = number.to_bytes(8, order)
             at = data.find(needle)
             while at >= 0:
                 if at % 8 == 0:

@@ -16,12 +16,11 @@ from .control import Control
 from .forks import Forks
 from .postponed import quoted
 from .signals import Signals
-from .targets import Targets
 from .types import Types
 from .watchpoints import Watchpoints
 
 
-class GdbDebugger(Targets, Types, Code, Signals, Watchpoints, Control, Forks, Console):
+class GdbDebugger(Signals, Types, Code, Watchpoints, Control, Forks, Console):
     """The running gdb with its selected inferior."""
 
     name = "gdb"

@@ -9,10 +9,10 @@ import gdb
 
 from ...model.report import NativeFrame
 from ..interface import SIGNAL_HANDLER, NativeThread
-from .postponed import Postponed
+from .targets import Targets
 
 
-class Stacks(Postponed):
+class Stacks(Targets):
     """Threads of the selected inferior and their frames; the user's selection is put back."""
 
     def threads(self) -> List[NativeThread]:
@@ -79,10 +79,7 @@ class Stacks(Postponed):
             function = _function_at(pc - 1)  # the address behind the jump may lie in the next function
             if function is not None and function.symtab is not None and _without_parameters(function) != name:
                 name, file, line = _without_parameters(function), function.symtab.fullname(), function.line
-        return NativeFrame(level, pc, sp, name, self._library(pc), file, line, inlined)
-
-    def _library(self, pc: int) -> Optional[str]:
-        return self.module_at(pc)  # type: ignore[attr-defined,no-any-return]
+        return NativeFrame(level, pc, sp, name, self.module_at(pc), file, line, inlined)
 
     def frame_argument(self, debugger_id: int, level: int, name: str) -> Optional[int]:
         """Return an integer or pointer argument or local of a frame (or ``local.member``), None if it cannot be had."""
