@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from ..cpython.interpreter import read_interpreters
 from ..cpython.target import NoLayout, PythonTarget
-from ..debugger.interface import Debugger, DebuggerError, Interrupted, TargetKind
+from ..debugger.interface import Debugger, DebuggerError, Interrupted, MemoryFault, TargetKind
 from ..finalization.runtime_module import RuntimeModule, find_runtime
 from ..model.phase import Phase
 from ..model.report import PythonBuild, Report, Target
@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 
 #: Signals that end a process with a core because of what it did itself.
 _CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
+#: Instructions behind which the kernel sends SIGTRAP: int3, int1 and the long form of the first.
+_TRAPS = (b"\xcc", b"\xf1", b"\xcd\x03")
 
 
 def diagnose(
@@ -48,8 +50,10 @@ def diagnose(
     standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING, from_stack=False))
     info = case.target
     kind = {TargetKind.CORE: "core", TargetKind.LIVE: "live"}.get(info.kind, info.kind.value)
+    # The debugger does not know the signal where the process stopped before it was asked to look.
+    signal = info.signal or (case.signal.name if case.signal is not None and crashed(case) else None)
     report = Report(
-        Target(kind, info.executable or "", info.pid, info.core, info.signal), standing.phase.value,
+        Target(kind, info.executable or "", info.pid, info.core, signal), standing.phase.value,
         target.build if target is not None else None,
     )
     judgement = _guarded(case, "the verdict", lambda: _judge(case, standing), _no_verdict)
@@ -186,5 +190,19 @@ def crashed(case: Case) -> bool:
         return False
     if signal.code <= 0 and signal.sender is not None and signal.sender not in (0, case.target.pid):
         return False
-    # SI_KERNEL with no fault: what gcore and ptrace leave behind is not in the list of crashes anyway.
-    return True
+    return signal.name != "SIGTRAP" or signal.code <= 0 or _trapped(case)
+
+
+def _trapped(case: Case) -> bool:
+    """Tell whether the program ran into an instruction of its own that traps (x86-64), also where that cannot be read.
+
+    The kernel tells the same signal at breakpoints and steps of a debugger, and a core that gdb makes there has it too. But
+    a debugger puts the program counter back to the instruction that its breakpoint stands for.
+    """
+    task = case.selected()
+    if task is None or not task.frames:
+        return True
+    try:
+        return case.debugger.read(task.frames[0].pc - 2, 2).endswith(_TRAPS)
+    except MemoryFault:
+        return True
