@@ -7,6 +7,7 @@ and treated as untrusted: every offset is checked against the file's size.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -19,6 +20,10 @@ STT_FUNC, STT_GNU_IFUNC = 2, 10
 DT_NEEDED, DT_RPATH, DT_RUNPATH = 1, 15, 29
 NT_GNU_BUILD_ID = 3
 R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT = 6, 7
+
+
+#: A file that could not be mapped for one of these may well be what it should be.
+_NOT_ABOUT_THE_FILE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class ElfError(Exception):
@@ -64,7 +69,7 @@ class Section(NamedTuple):
 
 
 class ElfFile:
-    """One ELF file, mapped. Raises ElfError when it is not one."""
+    """One ELF file, mapped. Raises ElfError when it is not one, and OSError when memory or descriptors are used up."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -73,6 +78,8 @@ class ElfFile:
                 size = os.fstat(file.fileno()).st_size
                 self._data: mmap.mmap = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else _bad(path)
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) in _NOT_ABOUT_THE_FILE:
+                raise  # nobody must take it for a file that is no ELF file
             raise ElfError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
         if self._data[:4] != b"\x7fELF" or len(self._data) < 64:
             raise ElfError(f"{path} is not an ELF file")

@@ -51,6 +51,9 @@ def dispatch(arguments: List[str]) -> int:
         _close(1)
         _complain(f"cannot go on: {error.strerror or error}" + (f" ({error.filename})" if error.filename else ""))
         return USAGE_STATUS
+    except MemoryError:
+        _complain("there is not enough memory for it here (`ulimit -v` tells a limit)")
+        return USAGE_STATUS
     except Exception as error:  # noqa: BLE001 - never a traceback for the user
         if os.environ.get("FINGDB_DEBUG"):
             raise

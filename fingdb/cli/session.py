@@ -107,10 +107,10 @@ class _Session:
     def start(self, request: Dict[str, object], extra_options: List[str]) -> None:
         """Start gdb."""
         streams = [n for n in range(3) if n in self.surroundings.files]
-        saved = {n: fcntl.fcntl(n, fcntl.F_DUPFD, 100) for n in streams}
+        saved = {n: _high(n) for n in streams}
         # The reading end of a pipe whose writing end only this process has: gdb asks for SIGKILL when we die.
         reading, _writing = os.pipe()
-        lifeline = fcntl.fcntl(reading, fcntl.F_DUPFD, 100)
+        lifeline = _high(reading)
         self._write_spec(saved, lifeline)
         request = dict(request, result=os.path.join(self.directory, "result.json"))
         command = [self.gdb, "-nx", "-q", "-batch", *light_options()]
@@ -158,8 +158,11 @@ class _Session:
             "signals": [(int(s), s in self.surroundings.ignored) for s in RESTORED],
             "mask": sorted(self.surroundings.signal_mask),
         }
-        with open(os.path.join(self.directory, "spec"), "wb") as file:
-            marshal.dump(spec, file)
+        try:
+            with open(os.path.join(self.directory, "spec"), "wb") as file:
+                marshal.dump(spec, file)
+        except OSError as error:
+            raise CliError(f"cannot write into {self.directory}: {error.strerror}") from None
 
     def _wrapper(self) -> str:
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trampoline.py")
@@ -259,6 +262,14 @@ _FOLLOW_LAUNCHER = (
     "fcntl.fcntl({fd}, 10, 9);"  # F_SETSIG, SIGKILL
     "fcntl.fcntl({fd}, fcntl.F_SETFL, os.O_ASYNC)"
 )
+
+
+def _high(descriptor: int) -> int:
+    """Return an inheritable copy of a descriptor, out of the way of those that gdb opens if so many are allowed."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100)
+    except OSError:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10)
 
 
 def _kill(pid: int, number: int) -> None:
