@@ -34,6 +34,7 @@ def test_files_symbols_and_callers_are_what_gdb_says_later(known: Dict[str, Any]
     assert len(before["files"]) >= 4
     assert {file[0] for file in before["files"]} <= set(known["announced"])  # each was told of when it was mapped
     assert before["addresses"] == after["addresses"]
+    assert after["in_rust"] == [before["addresses"], "rust"]
     assert before["addresses"]["PyBytes_Type"] and before["addresses"]["no_such_symbol"] is None
     # The chain of callers by the call frame information alone.
     assert known["problem"] is None

@@ -81,6 +81,13 @@ def test_watch_stops_where_the_object_is_touched(python: Interpreter) -> None:
     assert "Owned::~Owned" in done.stdout.partition("STACK\n")[2], done.output
 
 
+def test_watch_takes_the_users_language(python: Interpreter) -> None:
+    """gdb takes that of the frame where the user stands, and Rust has no casts like those of C."""
+    done = debug(python, ["pyfin start", "set language rust", "pyfin watch $sp", "show language"])
+    assert re.search(r"Hardware watchpoint \d+: stops at any access to the object at 0x[0-9a-f]+\.", done.stdout), done.output
+    assert 'The current source language is "rust".' in done.stdout
+
+
 def test_a_fifth_watchpoint_is_refused(python: Interpreter) -> None:
     places = [f"pyfin watch (char*)default_handler.object_+{8 * number}" for number in range(5)]
     done = debug(python, ["pyfin start", *places])

@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 import gdb
 
 from ..interface import Field
+from .language import c_language
 from .postponed import Postponed
 
 _KINDS = {
@@ -36,7 +37,8 @@ class Types(Postponed):
         if self.postponed is not None:
             return self.mapped_symbol(name)
         try:
-            return int(gdb.parse_and_eval(f"(unsigned long)&{name}")) & (1 << 64) - 1
+            with c_language():
+                return int(gdb.parse_and_eval(f"(unsigned long)&{name}")) & (1 << 64) - 1
         except gdb.error:
             return None
 

@@ -7,6 +7,7 @@ from typing import Tuple
 import gdb
 
 from ..interface import DebuggerError
+from .language import c_language
 
 _HARDWARE = ("BP_HARDWARE_WATCHPOINT", "BP_READ_WATCHPOINT", "BP_ACCESS_WATCHPOINT")
 
@@ -22,7 +23,9 @@ class Watchpoints:
     def watch(self, expression: str) -> Tuple[int, int]:
         """Watch the word at an address; return the watchpoint's number and the address. Raises DebuggerError."""
         try:
-            address = int(gdb.parse_and_eval(f"(unsigned long)({expression})")) & (1 << 64) - 1
+            value = gdb.parse_and_eval(expression)  # in the user's own language
+            with c_language():
+                address = int(value.cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
         except gdb.error as error:
             raise DebuggerError(f"cannot evaluate {expression}: {str(error).rstrip('.')}") from None
         try:
@@ -30,7 +33,8 @@ class Watchpoints:
         except gdb.error:
             raise DebuggerError(f"there is no memory at {address:#x} to watch") from None
         try:
-            made = gdb.Breakpoint(f"*(long*){address:#x}", gdb.BP_WATCHPOINT, gdb.WP_ACCESS)
+            with c_language():
+                made = gdb.Breakpoint(f"*(long*){address:#x}", gdb.BP_WATCHPOINT, gdb.WP_ACCESS)
         except (gdb.error, RuntimeError) as error:
             raise DebuggerError(f"cannot watch {address:#x}: {str(error).rstrip('.')}") from None
         kinds = {getattr(gdb, name) for name in _HARDWARE if hasattr(gdb, name)}

@@ -38,6 +38,9 @@ announced = [path for path in told if os.path.isfile(path)]
 runtime = find_runtime(debugger)
 debugger.need_symbols()
 after = {"files": files(), "addresses": addresses(), "postponed": debugger.postponed is not None}
+gdb.execute("set language rust")  # as where a program in Rust embeds Python
+after["in_rust"] = addresses(), gdb.parameter("language")
+gdb.execute("set language auto")
 
 # Frames that are not inlined, from the first one in the runtime's file on.
 frame, physical = gdb.newest_frame(), []
