@@ -128,6 +128,8 @@ class Walk:
         self._ahead = threading.Thread(target=_import_ahead)
         self._signals = 0
         self._stumbles = 0
+        #: A signal of the program's own that gdb has kept for itself.
+        self._kept: Optional[str] = None
         #: The program stopped after the time was over.
         self._seen = threading.Event()
 
@@ -190,7 +192,7 @@ class Walk:
         try:
             self._on(self.first)
             while session.debugger.target().kind is TargetKind.LIVE and not self.timed_out:
-                self._on(session.debugger.resume)
+                self._on(self._resume)
         finally:
             self._seen.set()
             undertaker.dismiss()
@@ -203,6 +205,10 @@ class Walk:
     def first(self) -> None:
         """Get the process: start the program. Raises DebuggerError."""
         self.session.debugger.start()
+
+    def _resume(self) -> None:
+        kept, self._kept = self._kept, None
+        self.session.debugger.resume(kept)
 
     def _on(self, go: Callable[[], None]) -> None:
         """Let the program run; a thread that vanishes under gdb's hands is no reason to give up."""
@@ -237,6 +243,7 @@ class Walk:
             return
         if event.reason != "signal":
             return
+        self._kept = event.signal if event.signal == "SIGTRAP" else None
         self.session.tracer.settle()
         self._signals += 1
         self.signal = event.signal

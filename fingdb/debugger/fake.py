@@ -307,7 +307,7 @@ class FakeDebugger:
         """Raise DebuggerError."""
         raise DebuggerError(f"there is no process {pid}")
 
-    def resume(self) -> None:
+    def resume(self, signal: Optional[str] = None) -> None:
         """Take the next action of the script; without one the target exits with code 0."""
         for listener in self._resume_listeners:
             listener()

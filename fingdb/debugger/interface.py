@@ -363,8 +363,11 @@ class Debugger(Protocol):
         software watchpoint would do: those take minutes.
         """
 
-    def resume(self) -> None:
-        """Start or continue the target, as the user's ``run`` or ``continue``; wait for its stop."""
+    def resume(self, signal: Optional[str] = None) -> None:
+        """Start or continue the target, as the user's ``run`` or ``continue``; wait for its stop.
+
+        ``signal`` is one that the debugger keeps for itself (SIGTRAP), and the target is to get.
+        """
 
     def start(self) -> None:
         """Run the program from its beginning; return when it stops."""

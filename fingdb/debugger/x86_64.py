@@ -12,6 +12,9 @@ from typing import FrozenSet, List, Optional, Set
 
 from .interface import Instruction
 
+#: Instructions behind which the kernel sends SIGTRAP: int3, int1 and the long form of the first.
+TRAPS = (b"\xcc", b"\xf1", b"\xcd\x03")
+
 
 def _set(*ranges: "int | tuple[int, int]") -> FrozenSet[int]:
     found: Set[int] = set()

@@ -9,6 +9,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 from ..cpython.interpreter import read_interpreters
 from ..cpython.target import NoLayout, PythonTarget
 from ..debugger.interface import Debugger, DebuggerError, Interrupted, MemoryFault, TargetKind
+from ..debugger.x86_64 import TRAPS
 from ..finalization.runtime_module import RuntimeModule, find_runtime
 from ..model.phase import Phase
 from ..model.report import PythonBuild, Report, Target
@@ -25,8 +26,6 @@ Answer = TypeVar("Answer")
 
 #: Signals that end a process with a core because of what it did itself.
 _CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGSYS", "SIGTRAP")
-#: Instructions behind which the kernel sends SIGTRAP: int3, int1 and the long form of the first.
-_TRAPS = (b"\xcc", b"\xf1", b"\xcd\x03")
 
 
 def diagnose(
@@ -203,6 +202,6 @@ def _trapped(case: Case) -> bool:
     if task is None or not task.frames:
         return True
     try:
-        return case.debugger.read(task.frames[0].pc - 2, 2).endswith(_TRAPS)
+        return case.debugger.read(task.frames[0].pc - 2, 2).endswith(TRAPS)
     except MemoryFault:
         return True

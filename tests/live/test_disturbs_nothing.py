@@ -182,6 +182,15 @@ ENDS = {
         "import os, signal, sys; signal.signal(signal.SIGSEGV, lambda *a: print('handled'));"
         "os.kill(os.getpid(), signal.SIGSEGV); sys.exit(5)"
     ),
+    "trap": "import os, signal; os.kill(os.getpid(), signal.SIGTRAP)",
+    "handled trap": (
+        "import os, signal, sys; signal.signal(signal.SIGTRAP, lambda *a: print('handled'));"
+        "os.kill(os.getpid(), signal.SIGTRAP); sys.exit(5)"
+    ),
+    "int3": (
+        "import ctypes, mmap; code = mmap.mmap(-1, 4096, prot=7); code.write(b'\\xcc\\xc3');"
+        "ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()"
+    ),
     "faulthandler": "import faulthandler, ctypes; faulthandler.enable(); print(1, flush=True); ctypes.string_at(0)",
     "crash in atexit": "import atexit, ctypes; atexit.register(ctypes.string_at, 1)",
 }

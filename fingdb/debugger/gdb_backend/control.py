@@ -12,6 +12,7 @@ from ..interface import DebuggerError, ExitEvent, StopEvent
 from ..process import bury_threads, catches, end_of, exists, traced_by_us
 from .failures import listener_for_gdb
 from .postponed import Postponed
+from .signals import has_own_trap
 
 #: Signals for what a thread itself did: they cannot be ignored, and end a process that has no handler for them.
 _FATAL = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL")
@@ -47,9 +48,10 @@ class Control(Postponed):
         """Run the program from its beginning; return when it stops. Raises DebuggerError."""
         self._execute("run")
 
-    def resume(self) -> None:
-        """Continue a live process, or run the program when there is none. Raises DebuggerError."""
-        self._execute("continue" if gdb.selected_inferior().pid else "run")
+    def resume(self, signal: Optional[str] = None) -> None:
+        """Continue a live process, with a signal if one is named, or run the program when there is none. Raises DebuggerError."""
+        go_on = f"signal {signal}" if signal else "continue"
+        self._execute(go_on if gdb.selected_inferior().pid else "run")
 
     def _execute(self, command: str) -> None:
         before, self._missed = gdb.selected_inferior().pid, None
@@ -110,6 +112,8 @@ class Control(Postponed):
                 listener(StopEvent("signal", event.stop_signal))
             elif isinstance(event, gdb.BreakpointEvent):
                 listener(StopEvent("breakpoint"))
+            elif has_own_trap():
+                listener(StopEvent("signal", "SIGTRAP"))
             else:
                 listener(StopEvent("step"))
 

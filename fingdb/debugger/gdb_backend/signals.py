@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Optional
 
 import gdb
 
 from ..interface import SignalInfo
+from ..x86_64 import TRAPS
 from .stacks import Stacks
 
 #: Signals whose siginfo has the address of a fault.
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP")
+#: Codes of a SIGTRAP for a step or a watchpoint: TRAP_TRACE, TRAP_HWBKPT.
+_STEPS = (2, 4)
 
 
 class Signals(Stacks):
@@ -43,6 +48,28 @@ class Signals(Stacks):
         return SignalInfo(name, code, None if address is None else address & (1 << 64) - 1)
 
 
+def has_own_trap() -> bool:
+    """Tell whether the selected thread stopped for a SIGTRAP of the program's: from an instruction of its own, or sent.
+
+    gdb tells no signal then, for it takes each SIGTRAP for its own doing. It sends some itself, by our hand.
+    """
+    code = _siginfo("si_code")
+    if _siginfo("si_signo") != signal.SIGTRAP or code is None or code in _STEPS:
+        return False
+    if code <= 0:
+        return _siginfo("_sifields._kill.si_pid") not in (None, os.getpid())
+    # Behind a breakpoint of gdb's the program counter is put back, and its instruction is not seen.
+    return any(_before(length) in TRAPS for length in (1, 2))
+
+
+def _before(length: int) -> bytes:
+    """Return so many bytes of memory before the program counter, none if they cannot be read."""
+    try:
+        return gdb.selected_inferior().read_memory(gdb.newest_frame().pc() - length, length).tobytes()
+    except (gdb.error, gdb.MemoryError):
+        return b""
+
+
 def _siginfo(member: str) -> Optional[int]:
     try:
         return int(gdb.parse_and_eval(f"$_siginfo.{member}"))
@@ -51,8 +78,6 @@ def _siginfo(member: str) -> Optional[int]:
 
 
 def _name(number: int) -> str:
-    import signal
-
     try:
         return signal.Signals(number).name
     except ValueError:
