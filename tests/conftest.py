@@ -29,8 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--everything",
         action="store_true",
-        help="run tests marked heavy, pair, wide or spread on every interpreter, not only the newest (wide, spread: and the"
-        " oldest and Debian's; pair: and one of these in turn; spread: and one more, another one for each test)",
+        help="run tests marked heavy, pair, wide or spread on every interpreter, not only the newest (wide: and the oldest and"
+        " Debian's; pair: and one of these in turn; spread: and a third of all others, another third for each test)",
     )
 
 
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item
     for mark, groups in in_turn.items():
         for turn, same in enumerate(groups.values()):
             first = sorted(wide - {newest})
-            labels = shares(same, wide, turn) if mark == "spread" else {newest, *first[turn % max(1, len(first)) :][:1]}
+            labels = shares(same, newest, turn) if mark == "spread" else {newest, *first[turn % max(1, len(first)) :][:1]}
             for item in same:
                 if _parameters(item)["python"].label not in labels:
                     _skip(item, mark, labels)
@@ -74,27 +74,30 @@ def _skip(item: pytest.Item, mark: str, labels: Set[str]) -> None:
     item.add_marker(pytest.mark.skip(reason=f"{mark}: on {on} only; --everything runs it on all interpreters"))
 
 
-def shares(items: List[pytest.Item], wide: Set[str], turn: int) -> Set[str]:
+def shares(items: List[pytest.Item], newest: str, turn: int) -> Set[str]:
     """Return the labels of the interpreters on which a test marked spread runs, of which ``items`` has one for each.
 
-    Those of ``wide``, the one whose turn it is, and those of which it expects what it does of none of these: the mark's
-    ``expected`` tells, from the test's parameters (None: the test does nothing there).
+    The newest, a third of the others, whose turn it is, and those of which it expects what it does of none of these: the
+    mark's ``expected`` tells, from the test's parameters (None: the test does nothing there, and another has its turn).
     """
-    ordered = [item for item in items if _parameters(item)["python"].label in wide]
-    others = [item for item in items if item not in ordered]
-    start = turn % len(others) if others else 0
-    labels: Set[str] = set()
-    seen: List[object] = []
-    for item in (*ordered, *others[start:], *others[:start]):
-        parameters = _parameters(item)
-        label: str = parameters["python"].label
-        mark = item.get_closest_marker("spread")
-        tell = mark.kwargs.get("expected") if mark is not None else None
-        expected = tell(**parameters) if tell is not None else True
-        if label in wide or (expected is not None and (labels <= wide or expected not in seen)):
-            labels.add(label)
+    others = [item for item in items if _parameters(item)["python"].label != newest]
+    share = max(1, len(others) // 3)
+    start = turn * share % len(others) if others else 0
+    labels = {newest}
+    seen = [_expected(item) for item in items if item not in others]
+    for item in (*others[start:], *others[:start]):
+        expected = _expected(item)
+        if expected is not None and (share > 0 or expected not in seen):
+            share -= 1
+            labels.add(_parameters(item)["python"].label)
             seen.append(expected)
     return labels
+
+
+def _expected(item: pytest.Item) -> object:
+    mark = item.get_closest_marker("spread")
+    tell = mark.kwargs.get("expected") if mark is not None else None
+    return tell(**_parameters(item)) if tell is not None else True
 
 
 def pytest_configure(config: pytest.Config) -> None:

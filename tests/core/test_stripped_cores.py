@@ -17,7 +17,7 @@ from tests.support.interpreters import Interpreter
 from tests.support.shared import shared_directory
 from tests.support.stripped import stripped, stripped_library
 
-pytestmark = [pytest.mark.core, pytest.mark.wide]
+pytestmark = [pytest.mark.core, pytest.mark.pair]
 
 #: Scenario -> verdict, phase, last step, confidence, culprit's function (None: any).
 Told = Tuple[str, str, Optional[str], str, Optional[str]]

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
 from fingdb.elf import open_elf
 from tests.support.fingdb_cli import run_fingdb
 from tests.support.interpreters import Interpreter
+from tests.support.shared import locked
 from tests.support.stripped import stripped
 
 pytestmark = pytest.mark.live
@@ -61,6 +62,22 @@ CASES = [
 ]  # fmt: skip
 
 
+def learned(python: Interpreter, other: Optional[Interpreter], cache: Path) -> List[str]:
+    """Return the steps of a run, and fill ``cache`` with what was learned by it and of ``other``: once in a run of the tests."""
+    with locked(f"learned-{python.path}") as directory:  # a stripped copy has the label of its original
+        kept = directory / "steps.json"
+        if not kept.exists():
+            names = steps(python.path, directory / "cache")
+            assert steps(python.path, directory / "cache") == names  # by what is kept
+            if other is not None:
+                steps(other.path, directory / "cache")
+                assert (directory_of(other, directory / "cache") / "fields.json").exists() or not other.has_debug_info
+            kept.write_text(json.dumps(names))
+        shutil.copytree(directory / "cache", cache)
+        expected: List[str] = json.loads(kept.read_text())
+        return expected
+
+
 @pytest.mark.parametrize(("kind", "way"), CASES, ids=[f"{kind}-{way.__name__}" for kind, way in CASES])
 def test_a_wrong_entry_is_found_out_and_learned_anew(
     kind: str, way: Callable[[Path, Path], None], any_python: Interpreter, pythons: List[Interpreter], tmp_path: Path
@@ -68,18 +85,14 @@ def test_a_wrong_entry_is_found_out_and_learned_anew(
     if kind == "stripped" and not any_python.has_debug_info:
         pytest.skip(f"{any_python.label} is stripped as it is")
     python = any_python if kind == "whole" else stripped(any_python)
-    others = [p for p in pythons if p.version[:2] != python.version[:2]]
-    if not others and way is foreign:
+    other = next((p for p in pythons if p.version[:2] != python.version[:2]), None)
+    if other is None and way is foreign:
         pytest.skip("there is no other interpreter")
-    expected = steps(python.path, tmp_path)
-    assert steps(python.path, tmp_path) == expected  # by what is kept
-    other = directory_of(others[0], tmp_path) if others else tmp_path
-    if way is foreign:
-        steps(others[0].path, tmp_path)
-        assert (other / "fields.json").exists() or not others[0].has_debug_info
-    way(directory_of(python, tmp_path), other)
+    cache = tmp_path / "cache"
+    expected = learned(python, other, cache)
+    way(directory_of(python, cache), directory_of(other, cache) if other else tmp_path)
     for _again in range(2):
-        assert steps(python.path, tmp_path) == expected
+        assert steps(python.path, cache) == expected
 
 
 @pytest.mark.parametrize("place", ["/proc/1", "a file"])

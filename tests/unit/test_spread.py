@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import shares
 
-WIDE = {"3.8", "3.13"}
-LABELS = ("3.8", "3.9", "3.10", "3.11", "3.13")
+LABELS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.12-dbg", "3.13")
+NEWEST = {"3.13"}
 
 
 @dataclass
@@ -34,20 +34,27 @@ class _Item:
 
 def labels(turn: int, expected: "Optional[Callable[..., object]]" = None) -> Set[str]:
     items = [_Item(label, expected) for label in LABELS]
-    return shares(cast(List[pytest.Item], items), WIDE, turn)
+    return shares(cast(List[pytest.Item], items), "3.13", turn)
 
 
-def test_one_more_in_turn() -> None:
-    assert [labels(turn) - WIDE for turn in range(4)] == [{"3.9"}, {"3.10"}, {"3.11"}, {"3.9"}]
-    assert all(WIDE <= labels(turn) for turn in range(4))
+def test_a_third_of_the_others_in_turn() -> None:
+    thirds = [{"3.8", "3.9"}, {"3.10", "3.11"}, {"3.12", "3.12-dbg"}]
+    assert [labels(turn) - NEWEST for turn in range(4)] == [*thirds, thirds[0]]
+    assert all(NEWEST <= labels(turn) for turn in range(4))
 
 
 def test_where_something_else_is_expected_it_runs_too() -> None:
-    told = {"3.8": "old", "3.9": "old", "3.10": "middle", "3.11": "middle", "3.13": "new"}
-    assert labels(0, lambda python: told[python.label]) - WIDE == {"3.9", "3.10"}
-    assert labels(1, lambda python: told[python.label]) - WIDE == {"3.10"}
+    told = {"3.8": "old", "3.9": "old", "3.10": "middle", "3.11": "middle", "3.12": "new", "3.12-dbg": "new", "3.13": "new"}
+    assert labels(0, lambda python: told[python.label]) - NEWEST == {"3.8", "3.9", "3.10"}
+    assert labels(1, lambda python: told[python.label]) - NEWEST == {"3.10", "3.11", "3.8"}
+    assert labels(2, lambda python: told[python.label]) - NEWEST == {"3.12", "3.12-dbg", "3.8", "3.10"}
 
 
 def test_who_has_nothing_to_do_gives_its_turn_to_the_next() -> None:
-    told = {"3.8": "all", "3.9": None, "3.10": "all", "3.11": "all", "3.13": None}
-    assert labels(0, lambda python: told[python.label]) - WIDE == {"3.10"}
+    told = {"3.8": "all", "3.9": None, "3.10": "all", "3.11": "all", "3.12": "all", "3.12-dbg": "all", "3.13": None}
+    assert labels(0, lambda python: told[python.label]) - NEWEST == {"3.8", "3.10"}
+
+
+def test_one_interpreter_or_two_have_it_all() -> None:
+    assert shares(cast(List[pytest.Item], [_Item("3.13", None)]), "3.13", 5) == NEWEST
+    assert shares(cast(List[pytest.Item], [_Item("3.8", None), _Item("3.13", None)]), "3.13", 5) == {"3.8", *NEWEST}
