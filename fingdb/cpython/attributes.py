@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, NamedTuple, Tuple
 
 from . import dicts
 from .objects import flags_of_type, string, type_of
@@ -14,8 +13,7 @@ INLINE_VALUES = 1 << 2
 MANAGED_DICT = 1 << 4
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an instance keeps its attributes: a dict object, an array of values for its type's shared keys; 0 for none."""
 
     dict: int = 0

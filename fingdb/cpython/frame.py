@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..model.report import PythonFrame
 from . import lines
@@ -20,8 +20,7 @@ _SHIMS = ("FRAME_OWNED_BY_CSTACK", "FRAME_OWNED_BY_INTERPRETER", "FRAME_OWNED_BY
 _TAGS = 7
 
 
-@dataclass(frozen=True)
-class _Code:
+class _Code(NamedTuple):
     """What is needed of a code object."""
 
     function: str

@@ -12,7 +12,6 @@ from typing import Dict, List, Sequence
 from ..debugger.interface import Interrupted
 from ..model.report import GarbageCollector, Generation, TypeCount
 from . import generations
-from .heap.pages import objects_by_page, unknown
 from .heap.walk import Walk, walk_list
 from .objects import name_of_type
 from .target import PythonTarget, Unreadable
@@ -54,6 +53,8 @@ def read_gc(target: PythonTarget, interpreter: int, objects: bool = True) -> Gar
 
 def _count_pages(target: PythonTarget, interpreter: int, collector: GarbageCollector) -> None:
     """Count the objects of a free-threaded build, whose collector knows one generation only: the first."""
+    from .heap.pages import objects_by_page, unknown
+
     types: "Counter[int]" = Counter()
     count = 0
     for objects in objects_by_page(target, interpreter, collector.problems):

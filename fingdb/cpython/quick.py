@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from . import dicts, generations, runtime
 from .target import PythonTarget, Unreadable
 from .thread_list import thread_addresses
 
 
-@dataclass(frozen=True)
-class QuickState:
+class QuickState(NamedTuple):
     """A few numbers of the runtime; None where the build or its state does not tell one.
 
     ``gc_counts``, ``modules``, ``threads``, ``gc_enabled`` and ``gc_collecting`` are of the main
@@ -30,7 +28,7 @@ class QuickState:
     gc_enabled: Optional[bool] = None
     gc_collecting: Optional[bool] = None
     modules: Optional[int] = None
-    problems: List[str] = field(default_factory=list)
+    problems: Sequence[str] = ()
 
 
 def quick_state(target: PythonTarget) -> QuickState:

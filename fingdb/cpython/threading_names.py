@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from . import attributes, dicts
 from .objects import integer, is_none, string
@@ -13,8 +12,7 @@ from .target import PythonTarget, Unreadable
 _MOST = 100_000
 
 
-@dataclass(frozen=True)
-class ThreadInfo:
+class ThreadInfo(NamedTuple):
     """Name and daemon flag of a ``threading.Thread``; None where they cannot be read."""
 
     name: Optional[str]

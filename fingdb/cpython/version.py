@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..elf import ElfFile, ElfSymbol
 from ..layout.cache import Cache
@@ -18,8 +17,7 @@ _DEBUG_SYMBOL = "_Py_NegativeRefcount"
 _FREE_THREADED_SYMBOLS = ("_Py_MergeZeroLocalRefcount", "_Py_DecRefShared")
 
 
-@dataclass(frozen=True)
-class BuildFacts:
+class BuildFacts(NamedTuple):
     """What the file tells. ``runtime`` is the address of ``_PyRuntime`` in the file's own address
     space; ``version`` is empty when the file does not tell it."""
 

@@ -54,8 +54,7 @@ class TargetKind(str, Enum):
     CORE = "core"
 
 
-@dataclass(frozen=True)
-class TargetInfo:
+class TargetInfo(NamedTuple):
     """The debugger's current target. ``signal`` is what stopped or killed it, by name."""
 
     kind: TargetKind
@@ -65,8 +64,7 @@ class TargetInfo:
     signal: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """An executable or shared library in the target.
 
     ``bias`` is what to add to an address of the ELF file to get one of the process;
@@ -133,8 +131,7 @@ class InlinedBlock(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True)
-class NativeThread:
+class NativeThread(NamedTuple):
     """A thread as the debugger numbers it. ``native_id`` is the kernel's (LWP)."""
 
     debugger_id: int
@@ -144,8 +141,7 @@ class NativeThread:
     selected: bool
 
 
-@dataclass(frozen=True)
-class SignalInfo:
+class SignalInfo(NamedTuple):
     """The signal that stopped or killed the target, as the kernel tells it (``siginfo_t``).
 
     ``code`` is ``si_code`` (0 or less: sent by a process, ``sender`` is its pid); ``address`` is where a
@@ -158,8 +154,7 @@ class SignalInfo:
     sender: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A breakpoint was reached. ``sp`` is the stack pointer at that instruction."""
 
     address: int
@@ -168,8 +163,7 @@ class Hit:
     pid: int
 
 
-@dataclass(frozen=True)
-class StopEvent:
+class StopEvent(NamedTuple):
     """The target stopped and the debugger waits. ``reason`` is ``breakpoint`` (somebody else's or
     ours), ``signal`` (``signal`` has its name) or ``step``."""
 
@@ -177,8 +171,7 @@ class StopEvent:
     signal: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class ExitEvent:
+class ExitEvent(NamedTuple):
     """The target ended, with an exit code or by a signal; or, ``detached``, lives on without the debugger.
 
     ``child`` is the forked process that the debugger follows in its place, 0 for none.

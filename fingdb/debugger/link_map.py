@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, replace
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ..elf import SHT_DYNAMIC, ElfError, open_elf
 
@@ -24,8 +23,7 @@ _PAGE = 4096
 Read = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True)
-class Loader:
+class Loader(NamedTuple):
     """What ld.so tells debuggers: its state, the function that it calls at each change, and the mapped files.
 
     ``files`` are (name as ld.so has it, "" for the executable; bias) in the order of their loading.
@@ -78,7 +76,7 @@ def read_added(read: Read, before: Loader) -> Optional[Loader]:
         return None
     files = list(before.files)
     last = _follow(read, following, files) if following else before.last
-    return replace(before, state=read_state(read, before.place), files=tuple(files), last=last)
+    return before._replace(state=read_state(read, before.place), files=tuple(files), last=last)
 
 
 def _follow(read: Read, node: int, files: List[Tuple[str, int]]) -> int:

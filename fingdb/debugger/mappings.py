@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from ..elf import ElfError, open_elf
 from .interface import TargetInfo, TargetKind
@@ -18,8 +17,7 @@ _MOST = 1 << 17
 _DEVICES = ("/dev/dri", "/dev/nvidia", "/dev/mem", "/dev/vfio", "/dev/infiniband", "/dev/kfd", "/dev/uio")
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(NamedTuple):
     """A mapped range; ``name`` is a path, ``[stack]`` and the like, "" if unknown or for no file.
 
     ``accessible`` is false for guard pages, ``executable`` where no code can be, ``writable`` where nothing can

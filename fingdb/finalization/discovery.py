@@ -17,17 +17,13 @@ from ..model.phase import Phase
 from ..model.plan import Plan, PlanStep
 from . import catalogue
 from .flow import NO_RETURN, in_execution_order, ways_to
-from .functions import Functions, base_name, is_cold, is_unnamed
+from .functions import Functions, NoPlan, base_name, is_cold, is_unnamed
 from .step_order import alternatives, in_order_of_ways
 
 #: Steps inside steps are followed to this depth; CPython's nest to six.
 MAX_DEPTH = 10
 #: A function larger than this (bytes) is not a finalization step's own code.
 MAX_FUNCTION = 1 << 17
-
-
-class NoPlan(DebuggerError):
-    """The binary does not show its finalization."""
 
 
 @dataclass

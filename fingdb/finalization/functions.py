@@ -5,7 +5,12 @@ from __future__ import annotations
 import bisect
 from typing import Dict, Iterable, List, Optional, Tuple
 
+from ..debugger.interface import DebuggerError
 from ..elf import ElfError, ElfSymbol, open_elf
+
+
+class NoPlan(DebuggerError):
+    """The symbol tables of a module do not show its finalization."""
 
 
 def base_name(symbol: str) -> str:

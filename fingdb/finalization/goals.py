@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Optional, Set
+from typing import NamedTuple, Optional, Set
 
 from ..model.phase import Phase
 from .trace import StepRun, Trace, matching_names
@@ -36,12 +35,12 @@ class Start(Goal):
         return trace.kind == "main"
 
 
-@dataclass
 class Next(Goal):
     """The ``count``-th step from here; repeated small steps count as one unless ``each``."""
 
-    count: int = 1
-    each: bool = False
+    def __init__(self, count: int = 1, each: bool = False) -> None:
+        self.count = count
+        self.each = each
 
     def begins(self, trace: Trace, run: StepRun, new_phase: bool) -> bool:
         if run.thread != trace.thread or (run.count > 1 and not self.each):
@@ -59,15 +58,12 @@ class Next(Goal):
         return self.count <= 0
 
 
-@dataclass
 class Until(Goal):
     """The next beginning of a step (by any of its names) or of a phase; or the end of finalization."""
 
-    target: str
-    names: "frozenset[str]" = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.names = matching_names(self.target)
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.names = matching_names(target)
 
     def begins(self, trace: Trace, run: StepRun, new_phase: bool) -> bool:
         return run.name in self.names or (new_phase and run.phase.value == self.target)
@@ -80,11 +76,11 @@ class Until(Goal):
         return trace.kind == "main"
 
 
-@dataclass
 class Finish(Goal):
     """The end of one step."""
 
-    run: StepRun
+    def __init__(self, run: StepRun) -> None:
+        self.run = run
 
     def ends(self, trace: Trace, run: StepRun) -> bool:
         return run is self.run
@@ -97,11 +93,11 @@ class Finish(Goal):
         return True
 
 
-@dataclass
 class Breaks(Goal):
     """The stops the user set; they stay."""
 
-    names: Set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.names: Set[str] = set()
 
     def begins(self, trace: Trace, run: StepRun, new_phase: bool) -> bool:
         if not self.names:
@@ -120,8 +116,7 @@ class Breaks(Goal):
         return bool({Phase.AFTER_FINALIZE.value, "all"} & self.names)
 
 
-@dataclass
-class Stop:
+class Stop(NamedTuple):
     """Why the walk stopped where it did: ``start``, ``step``, ``end`` (of ``run``) or ``returned``."""
 
     kind: str

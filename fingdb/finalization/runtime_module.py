@@ -8,9 +8,7 @@ from ..debugger.interface import Debugger, Module
 from ..elf import ElfError, library_of, open_elf
 from ..model.plan import SOURCES, Plan
 from . import catalogue, plan_cache
-from .discovery import NoPlan, PlanReader
-from .functions import Functions, base_name
-from .unnamed import unnamed_functions
+from .functions import Functions, NoPlan, base_name
 
 
 def defines_runtime(path: str) -> bool:
@@ -50,6 +48,8 @@ class RuntimeModule:
         if self._functions is None:
             self._functions = Functions.of_files(self.module.symbol_files)
             if self.source == SOURCES[0]:
+                from .unnamed import unnamed_functions
+
                 self._functions = Functions((*self._functions.all(), *unnamed_functions(self.module.path)))
         return self._functions
 
@@ -63,6 +63,8 @@ class RuntimeModule:
         if self._plan is None:
             self._plan = plan_cache.load(self.module)
         if self._plan is None:
+            from .discovery import PlanReader  # not where the plan is known
+
             reader = PlanReader(self._debugger, self.functions, self.bias)
             self._plan = reader.read(self.module.path, self.module.build_id)
             self._plan.source = self.source

@@ -16,7 +16,6 @@ from ..debugger.interface import Breakpoint, Debugger, DebuggerError, ExitEvent,
 from ..model.phase import Phase
 from ..model.plan import SOURCES, Plan, PlanStep
 from . import catalogue
-from .adopt import adopt
 from .goals import Breaks, Goal, Stop
 from .runtime_module import NoPlan, RuntimeModule, defines_runtime, find_runtime
 from .trace import DONE, UNKNOWN, StepRun, Trace
@@ -703,6 +702,8 @@ class Tracer:
     def _adopt(self) -> None:
         """Take over a finalization that was under way when fingdb came."""
         assert self.runtime is not None
+        from .adopt import adopt
+
         try:
             taken = adopt(self.debugger, self.runtime)
         except DebuggerError as error:

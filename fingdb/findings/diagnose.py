@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from ..cpython.interpreter import read_interpreters
@@ -45,7 +44,7 @@ def diagnose(
     interpreters = read_interpreters(target, stacks=False, gc=True, objects=False, problems=told) if target else []
     case = Case(debugger, target, runtime, interpreters)
     if own_trap and case.signal is not None and case.signal.name == "SIGTRAP":
-        case.signal, case.target = None, replace(case.target, signal=None)
+        case.signal, case.target = None, case.target._replace(signal=None)
     standing = _guarded(case, "where the process stands", lambda: stand(case), lambda: Standing(Phase.RUNNING, from_stack=False))
     info = case.target
     kind = {TargetKind.CORE: "core", TargetKind.LIVE: "live"}.get(info.kind, info.kind.value)

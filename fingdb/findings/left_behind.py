@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Tuple
 
 from ..cpython import objects
 from ..cpython.graph.referents import HAVE_GC, Referents
-from ..cpython.heap import used_blocks
+from ..cpython.heap.pymalloc import used_blocks
 from ..cpython.target import PythonTarget, Unreadable
 from ..model.survivors import LeftBehind, SizeCount, TypeBytes
 

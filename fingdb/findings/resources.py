@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
 from ..cpython import generations
-from ..cpython.heap import gc_objects
+from ..cpython.heap.objects import gc_objects
 from ..cpython.objects import refcount, type_of
 from ..cpython.runtime import interpreter_addresses
 from ..cpython.target import PythonTarget, Unreadable

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError
@@ -37,12 +36,11 @@ def told_by(build: Optional[PythonBuild], runtime: Optional[RuntimeModule]) -> L
 
 
 # -- one answer -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """What an answer was read with, in words ("" for a build with its debug information), and what it lacks for want of that."""
 
     source: str = ""
-    missing: List[str] = field(default_factory=list)
+    missing: Sequence[str] = ()
 
     @property
     def sentence(self) -> str:

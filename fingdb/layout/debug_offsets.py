@@ -8,8 +8,7 @@ Mirrors Include/internal/pycore_debug_offsets.h (3.13: pycore_runtime.h).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..debugger.interface import Field
 from ..memory import Memory, MemoryFault
@@ -98,8 +97,7 @@ _3_15: Groups = (
 GROUPS: Dict[int, Groups] = {13: _3_13, 14: _3_14, 15: _3_15}
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a logical field lies: at a word of the table (``group.member``) plus ``plus`` bytes,
     less another word of the same group where the table counts from further out."""
 
@@ -236,8 +234,7 @@ ENUMS_OF_MINOR: Dict[int, Dict[str, int]] = {
 }
 
 
-@dataclass(frozen=True)
-class Collector:
+class Collector(NamedTuple):
     """A collector's state of one shape: offsets in ``_gc_runtime_state``, bytes (pycore_gc.h, pycore_interp_structs.h).
 
     ``generation0`` is that of the pointer to the first of the ``generations``. It tells where they are: the structures
@@ -298,8 +295,7 @@ _CONSTANT_SIZES = {"gil": _GIL, "dict_entry": 24, "dict_unicode_entry": 16, "gc_
 _OUTSIDE = ("heap_type.name", "heap_type.cached_keys", "dict.used", "module.dict")
 
 
-@dataclass(frozen=True)
-class DebugOffsets:
+class DebugOffsets(NamedTuple):
     """The table of a target: ``version`` is ``PY_VERSION_HEX``, ``words`` group -> member -> value."""
 
     version: int
@@ -338,7 +334,7 @@ def read(memory: Memory, address: int) -> DebugOffsets:
                 raise BadOffsets(str(fault)) from None
             at += _WORD
     offsets = DebugOffsets(version, bool(free_threaded), words)
-    return replace(offsets, generations=_generations(memory, address, offsets))
+    return offsets._replace(generations=_generations(memory, address, offsets))
 
 
 def _generations(memory: Memory, address: int, offsets: DebugOffsets) -> Optional[int]:

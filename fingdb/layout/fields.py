@@ -7,15 +7,13 @@ are not asked for. A new CPython that renames a member needs one more spelling h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Dict, NamedTuple, Tuple
 
 #: A spelling: the structure's name in C and the path of the member inside it.
 Spelling = Tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The spellings of a logical field; ``scalar`` tells a number or pointer from an aggregate."""
 
     spellings: Tuple[Spelling, ...]

@@ -13,10 +13,11 @@ import pytest
 
 from fingdb.cpython import statics
 from fingdb.cpython.gc import read_gc
-from fingdb.cpython.heap import gc_objects, used_blocks
 from fingdb.cpython.heap.abandoned import abandoned_segments
 from fingdb.cpython.heap.mimalloc import Mimalloc
+from fingdb.cpython.heap.objects import gc_objects
 from fingdb.cpython.heap.pages import UNKNOWN_ALLOCATOR
+from fingdb.cpython.heap.pymalloc import used_blocks
 from fingdb.cpython.heap.verify import verify_lists
 from tests.unit.fake_heap import FakeCPython
 

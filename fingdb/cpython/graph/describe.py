@@ -7,7 +7,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from ...model.objects import ObjectRecord, Reference
 from .. import objects
-from ..heap import gc_objects
+from ..heap.objects import gc_objects
 from ..late_counts import counted_late
 from ..reprs import safe_repr
 from ..runtime import interpreter_addresses

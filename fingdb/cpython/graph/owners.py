@@ -9,11 +9,12 @@ from typing import Collection, Dict, FrozenSet, Iterator, List, Optional, Sequen
 
 from .. import objects
 from ..attributes import INLINE_VALUES, MANAGED_DICT
-from ..heap import GcObjects, gc_objects
 from ..heap.blocks import untracked_immortals
 from ..heap.locate import Located, located
+from ..heap.objects import gc_objects
 from ..heap.pages import untracked_immortals as paged_immortals
 from ..heap.pymalloc import Arena, arenas
+from ..heap.records import GcObjects
 from ..runtime import interpreter_addresses
 from ..target import PythonTarget, Unreadable
 from .edges import Edge

@@ -15,9 +15,10 @@ from ..objects import is_likely_count
 from ..target import PythonTarget
 from .locate import Located
 from .pymalloc import used_blocks
-from .records import NO_OBJECT, Blocks, cut_to_shortest
+from .records import NO_OBJECT, Blocks
 from .sizes import HAVE_GC, MANAGED_DICT, MANAGED_WEAKREF
 from .typetest import TypeTest
+from .walk import cut_to_shortest
 
 #: Above these a count may be a pointer.
 _LIKELY_REFERENCES = 1 << 16

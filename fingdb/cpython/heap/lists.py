@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List
+from typing import List, NamedTuple
 
 from .. import generations
 from ..target import PythonTarget, Unreadable
@@ -13,8 +12,7 @@ from .records import PERMANENT
 UNKNOWN_STATE = "without debug information it is not known where the collector's state lies"
 
 
-@dataclass(frozen=True)
-class GcList:
+class GcList(NamedTuple):
     """A list of the collector: the address of its head, and its generation as `records.GcObjects` numbers it."""
 
     head: int

@@ -7,8 +7,7 @@ read as it lies there: nobody stops the world for a debugger, so lists may be me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..target import Corrupt, PythonTarget, Unreadable
 
@@ -31,8 +30,7 @@ _NEEDED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """A page: where its blocks begin, how many were made of it (``capacity``) and how large each is."""
 
     address: int
@@ -47,8 +45,7 @@ class Page:
         return 0 <= address - self.start < self.capacity * self.block_size
 
 
-@dataclass(frozen=True)
-class PageBlock:
+class PageBlock(NamedTuple):
     """A block of a page. ``state`` is ``used``, ``freed``, ``untouched`` (never handed out) or ``unknown`` (the lists
     of free blocks are damaged, as ``problem`` says)."""
 
@@ -58,8 +55,7 @@ class PageBlock:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class FreeBlocks:
+class FreeBlocks(NamedTuple):
     """The indices of a page's free blocks; ``problem`` says why there may be more of them."""
 
     indices: Set[int]

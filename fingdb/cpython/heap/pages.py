@@ -9,16 +9,16 @@ pages are read whole, and their blocks sorted out by slices of their memory.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from itertools import compress
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...debugger.interface import INTERRUPTS
 from ..target import PythonTarget, Unreadable
 from ..thread_list import thread_addresses
 from .abandoned import abandoned_segments
 from .mimalloc import Mimalloc, Page
-from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects, cut_to_shortest
+from .records import NO_OBJECT, PERMANENT, Blocks, GcObjects
+from .walk import cut_to_shortest
 
 #: Bits of ``ob_gc_bits``: _PyGC_BITS_TRACKED and _PyGC_BITS_FROZEN in Include/internal/pycore_gc.h.
 _TRACKED, _FROZEN = 1, 8
@@ -41,8 +41,7 @@ UNKNOWN_LAYOUT = "without debug information a free-threaded build does not tell 
 UNKNOWN_ALLOCATOR = "this free-threaded build keeps its objects in a way that is not known: they cannot be found"
 
 
-@dataclass(frozen=True)
-class PageObjects:
+class PageObjects(NamedTuple):
     """The objects of one page: those that are tracked and not frozen, and the ``frozen`` ones."""
 
     addresses: Sequence[int]

@@ -17,7 +17,8 @@ from .. import runtime
 from ..statics import static_address
 from ..target import PythonTarget, Unreadable
 from .pages import paged_blocks
-from .records import Blocks, cut_to_shortest
+from .records import Blocks
+from .walk import cut_to_shortest
 
 #: Sizes of pools: where there is a radix tree of arenas (3.10 and later), and before.
 POOL_SIZES = (1 << 14, 1 << 12)
@@ -32,8 +33,7 @@ _Data = Union[bytes, "memoryview[int]"]
 _TOLD = 3
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Where one pymalloc keeps its state: addresses of the variables (or members), None where there is none."""
 
     arenas: int
@@ -41,8 +41,7 @@ class State:
     raw_blocks: Optional[int]
 
 
-@dataclass(frozen=True)
-class Arena:
+class Arena(NamedTuple):
     """Memory of pymalloc: pools from ``start`` (of ``pool_size`` bytes each) up to ``end``."""
 
     start: int

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, MutableSequence, Sequence
+from typing import List, Sequence
 
 #: The generation of objects that ``gc.freeze()`` set aside.
 PERMANENT = 255
 #: See `Blocks.heads`.
 NO_OBJECT = 255
-
-
-def cut_to_shortest(*columns: "MutableSequence[Any]") -> None:
-    """Make parallel columns equally long: Control-C can come between two statements that add to them."""
-    least = min(map(len, columns))
-    for column in columns:
-        del column[least:]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import sys
 from array import array
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Collection, Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, FrozenSet, List, MutableSequence, Optional, Sequence, Set, Tuple
 
 from ...debugger.interface import INTERRUPTS
 from ...memory import BLOCK
 from ..target import PythonTarget, Unreadable
-from .records import cut_to_shortest
 
 #: Links carry flags in their low bits: Include/internal/pycore_gc.h.
 FLAGS = 3
@@ -42,6 +41,13 @@ class Walk:
     types: "array[int]" = field(default_factory=lambda: array("Q"))
     problem: Optional[str] = None
     interrupted: bool = False
+
+
+def cut_to_shortest(*columns: "MutableSequence[Any]") -> None:
+    """Make parallel columns equally long: Control-C can come between two statements that add to them."""
+    least = min(map(len, columns))
+    for column in columns:
+        del column[least:]
 
 
 def header_size(target: PythonTarget) -> int:

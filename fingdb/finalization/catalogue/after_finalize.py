@@ -7,8 +7,7 @@ of the runtime (``Py_InitializeFromConfig`` and the like) call any other functio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import FrozenSet, Tuple
+from typing import FrozenSet, NamedTuple, Tuple
 
 _DOCS = "https://docs.python.org/3/c-api/"
 _BEFORE = f"{_DOCS}init.html#before-python-initialization"
@@ -17,8 +16,7 @@ _SOURCE = "https://github.com/python/cpython/blob/v3.13.0/Python/"
 _STATE, _LIFECYCLE, _THREAD = f"{_SOURCE}pystate.c", f"{_SOURCE}pylifecycle.c", f"{_SOURCE}thread_pthread.h"
 
 
-@dataclass(frozen=True)
-class LateCallable:
+class LateCallable(NamedTuple):
     """A function that may be called without an initialized runtime, and where that is written."""
 
     name: str

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from ...model.phase import Phase
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What is known of one finalization step over the versions of CPython.
 
     A function matches the row when its name, up to the first dot (compilers add ``.part.0``,
@@ -49,8 +47,7 @@ class Step:
     continues: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class Subsystem:
+class Subsystem(NamedTuple):
     """A part of the runtime that finalization ends.
 
     ``touches`` are functions that need the subsystem to be alive, ``owns`` says in words and

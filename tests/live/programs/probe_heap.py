@@ -15,10 +15,12 @@ import gdb  # noqa: E402
 
 from fingdb.commands.base import find_dependencies  # noqa: E402
 from fingdb.cpython import runtime  # noqa: E402
-from fingdb.cpython.heap import PERMANENT, gc_objects, used_blocks  # noqa: E402
 from fingdb.cpython.heap.blocks import contents  # noqa: E402
 from fingdb.cpython.heap.census import census_of  # noqa: E402
 from fingdb.cpython.heap.locate import located  # noqa: E402
+from fingdb.cpython.heap.objects import gc_objects  # noqa: E402
+from fingdb.cpython.heap.pymalloc import used_blocks  # noqa: E402
+from fingdb.cpython.heap.records import PERMANENT  # noqa: E402
 from fingdb.cpython.heap.sizes import Sizes  # noqa: E402
 from fingdb.cpython.objects import name_of_type  # noqa: E402
 from fingdb.cpython.target import PythonTarget  # noqa: E402

@@ -14,7 +14,9 @@ import gdb  # noqa: E402
 
 from fingdb.cpython import runtime  # noqa: E402
 from fingdb.cpython.gc import read_gc  # noqa: E402
-from fingdb.cpython.heap import PERMANENT, gc_objects, used_blocks  # noqa: E402
+from fingdb.cpython.heap.objects import gc_objects  # noqa: E402
+from fingdb.cpython.heap.pymalloc import used_blocks  # noqa: E402
+from fingdb.cpython.heap.records import PERMANENT  # noqa: E402
 from fingdb.cpython.target import PythonTarget  # noqa: E402
 from fingdb.debugger.gdb_backend import GdbDebugger  # noqa: E402
 
