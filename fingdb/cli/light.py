@@ -16,7 +16,7 @@ from .gdb_program import INDEX_CACHE
 
 #: Sections of the cache that a run cannot do without when gdb reads no debug information.
 SECTIONS = ("plan", "fields")
-FORMAT = 2
+FORMAT = 3
 
 
 class Start(NamedTuple):
@@ -55,7 +55,7 @@ def remember(executable: str) -> None:
     # What the note says of the cache holds while nobody else writes there: gdb would have read nothing, and nothing be known.
     kept = (cache.file_of(section) for section in SECTIONS)
     files = {path: _stamp(path) for path in (real, runtime, *kept) if path is not None}
-    document = {"format": FORMAT, "executable": executable, "files": files, "code": _code_stamp()}
+    document = {"format": FORMAT, "executable": executable, "cache": cache_home(), "files": files, "code": _code_stamp()}
     try:
         os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
         with open(f"{note}.{os.getpid()}", "w", encoding="utf-8") as file:
@@ -89,6 +89,8 @@ def _is_known(executable: str) -> bool:
     files = document.get("files")
     if document.get("executable") != executable or document.get("code") != _code_stamp():
         return False
+    if document.get("cache") != cache_home():
+        return False  # copied from another cache, of whose files it speaks
     if not isinstance(files, dict) or os.path.realpath(executable) not in files:
         return False
     return all(stamp is not None and _stamp(path) == stamp for path, stamp in files.items())

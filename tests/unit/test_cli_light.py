@@ -54,6 +54,17 @@ def test_a_build_that_is_not_in_the_cache_is_not_remembered(
     assert light.start_for(executable) == FULL
 
 
+def test_a_copy_of_the_cache_is_known_when_a_run_left_its_own_note(
+    executable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light.remember(executable)
+    shutil.copytree(tmp_path / "cache", tmp_path / "copy")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "copy"))
+    assert light.start_for(executable) == FULL  # the note speaks of the other's files
+    light.remember(executable)
+    assert light.start_for(executable) == NOTHING_READ
+
+
 def test_another_program_at_the_same_place_is_not_known(executable: str) -> None:
     light.remember(executable)
     shutil.copy(os.path.realpath("/bin/false"), executable)
