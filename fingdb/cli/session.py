@@ -181,7 +181,7 @@ class _Session:
             got = signal.sigtimedwait(self.signals, left)
             if got is not None and got.si_signo in _JOB_CONTROL:
                 self._pause(got.si_signo)
-            elif got is not None and got.si_signo != signal.SIGCHLD and got.si_code != _SENT_BY_KERNEL:
+            elif got is not None and got.si_signo != signal.SIGCHLD and not _went_to_all(got):
                 self.waiting.append(got.si_signo)
             self._forward()
 
@@ -262,6 +262,15 @@ _FOLLOW_LAUNCHER = (
     "fcntl.fcntl({fd}, 10, 9);"  # F_SETSIG, SIGKILL
     "fcntl.fcntl({fd}, fcntl.F_SETFL, os.O_ASYNC)"
 )
+
+
+def _went_to_all(got: "signal.struct_siginfo") -> bool:
+    """Tell whether the kernel sent a signal to the program as well, for it is in our process group.
+
+    That a terminal is gone it tells the leader of the session alone.
+    """
+    to_leader = got.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
+    return got.si_code == _SENT_BY_KERNEL and not to_leader
 
 
 def _high(descriptor: int) -> int:

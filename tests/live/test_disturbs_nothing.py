@@ -450,6 +450,27 @@ def test_on_a_terminal_control_c_reaches_the_program_alone(any_python: Interpret
     assert "after-finalize" in (tmp_path / "report").read_text()
 
 
+def test_when_the_terminal_is_gone(any_python: Interpreter, tmp_path: Path) -> None:
+    """The kernel tells the leader of the session alone, which in a bare run is the program itself."""
+    code = "import signal, sys, time\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(6))\n"
+    code += "print('ready', flush=True)\ntime.sleep(99)"
+    words = [any_python.path, "-c", code]
+    for command in (words, under_fingdb(words, tmp_path / "report")):
+        terminal = Terminal(command)
+        terminal.wait_for(b"ready")
+        os.close(terminal.master)
+        deadline = time.monotonic() + TIMEOUT
+        pid = status = 0
+        while not pid and time.monotonic() < deadline:
+            pid, status = os.waitpid(terminal.pid, os.WNOHANG)
+            time.sleep(0.05)
+        if not pid:
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
+        assert pid and os.waitstatus_to_exitcode(status) == 6
+    assert "after-finalize" in (tmp_path / "report").read_text()
+
+
 def test_on_a_terminal_control_z_stops_the_job_and_fg_goes_on(any_python: Interpreter, tmp_path: Path) -> None:
     """A shell with job control sees the job stop and go on, as it sees a bare program."""
     # Not "ready" and "finished": the shell's line editor shows the command itself.
