@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import List, Optional, Tuple
 
+from ..report.escape import printable
 from .arguments import Parser, add_gdb_option
 from .errors import CliError
 from .gdb_program import NO_PYTHON_GDB_PY, find_gdb, gdb_environment, init_file, what_is_wrong
@@ -74,7 +75,7 @@ def _chosen(name: Optional[str]) -> Interpreter:
 
 
 def _introduce(python: Interpreter, program: str) -> None:
-    print(f"The interpreter is {python.path} ({python.label}), the program:\n")
+    print(f"The interpreter is {printable(python.path)} ({python.label}), the program:\n")
     with open(program, encoding="utf-8") as file:
         for line in file:
             print(f"    {line}".rstrip())

@@ -139,6 +139,10 @@ def _close(descriptor: int) -> None:
 
 
 def _complain(sentence: str) -> None:
+    if not sentence.isprintable():
+        from ..report.escape import printable
+
+        sentence = printable(sentence)  # names of files and the words of others are in it
     try:
         sys.stderr.write(f"fingdb: {sentence}\n")
         sys.stderr.flush()

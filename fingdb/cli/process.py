@@ -99,11 +99,11 @@ def root(pid: int) -> str:
 def mapped_files(pid: int) -> List[str]:
     """Return the paths of the files that are mapped into a process, as it sees them. Raises OSError."""
     found: Dict[str, None] = {}
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         for line in file:
             words = line.rstrip("\n").split(None, 5)
             if len(words) == 6 and words[5].startswith("/"):
-                found.setdefault(words[5])
+                found.setdefault(words[5].replace("\\012", "\n"))  # the one character that the kernel escapes
     return list(found)
 
 

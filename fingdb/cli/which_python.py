@@ -18,6 +18,13 @@ def interpreter(name: str) -> str:
     A script (a version manager's shim) is asked for what it starts; ``3.12``, ``3.11.2-debian`` are what
     `find_interpreters` finds under a label that begins so, the newest of them.
     """
+    path = _file_of(name)
+    if "\n" in path:
+        raise CliError(f"{path} has a line break in its name, which no command of gdb can have")
+    return path
+
+
+def _file_of(name: str) -> str:
     if "/" in name and os.path.isfile(name) and not os.access(name, os.X_OK):
         return os.path.abspath(name)  # a library
     if _VERSION.match(name) and not os.path.exists(name):

@@ -95,11 +95,12 @@ def _of_core(path: str) -> List[Mapping]:
 def _of_process(pid: int) -> List[Mapping]:
     found: List[Mapping] = []
     try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for line in file:
                 match = _LINE.match(line.rstrip("\n"))
                 if match and len(found) < _MOST:
                     start, end, flags, name = match.groups()
+                    name = name.replace("\\012", "\n")  # the one character that the kernel escapes
                     found.append(Mapping(int(start, 16), int(end, 16), name, flags[0] == "r", flags[2] == "x", flags[1] == "w"))
     except OSError:
         pass
