@@ -53,8 +53,6 @@ class StackReader:
         # From 3.14 on a frame ends with a stack pointer, and its code is a tagged reference.
         field = layout.field("iframe.code")
         self._tagged = field is not None and field.kind != "pointer"
-        if layout.source == "debug-offsets":
-            self._tagged = target.version >= (3, 14)
         if layout.has("code.adaptive"):
             self._encoding = "locations"
         else:

@@ -173,6 +173,10 @@ PLACES: Dict[str, Place] = {
     "str.length": _int("unicode_object", "length", 8),
 }
 
+#: Members that are of another kind in later versions: a tagged reference (_PyStackRef in pycore_stackref.h), no pointer.
+_TAGGED: Dict[str, Place] = {"iframe.code": Place("interpreter_frame", "executable", 8, "uint")}
+PLACES_OF_MINOR: Dict[int, Dict[str, Place]] = {14: _TAGGED, 15: _TAGGED}
+
 #: What the table leaves out and the headers of those versions fix, relative to what it tells:
 #: Include/cpython/object.h, dictobject.h, pycore_dict.h, unicodeobject.h. Builds with the GIL, and `FREE_THREADED_ALIKE`.
 FIXED: Dict[str, Place] = {
@@ -354,8 +358,8 @@ def layout_from(offsets: DebugOffsets) -> Layout:
     """Return the layout that a table tells. Raises BadOffsets when an offset cannot be right."""
     layout = Layout("debug-offsets")
     problems: List[str] = []
-    places = dict(PLACES)
     minor = offsets.version >> 16 & 255
+    places = {**PLACES, **PLACES_OF_MINOR.get(minor, {})}
     whole = not offsets.free_threaded or minor in FREE_THREADED_ALIKE
     if offsets.free_threaded:
         # Unlike its neighbours counted from the beginning of the GIL itself.
