@@ -13,7 +13,7 @@ from .functions import base_name
 from .position import behind, holding, led_to, position
 from .reach import can_lead, leading_to
 from .runtime_module import NoPlan, RuntimeModule
-from .trace import DONE, StepRun, Trace
+from .trace import DONE, StepRun, Trace, innermost_function
 
 #: Frames looked at per thread: a finalization nests some ten functions, but deallocations in it recurse.
 FRAME_LIMIT = 20000
@@ -86,7 +86,7 @@ def _trace(
         frame = frames[depth]
         # A caller's pc is behind its call instruction: step back into it.
         pc = frame.pc - runtime.bias - (1 if depth else 0)
-        base = next((r for r in reversed(stack) if not r.inlined), None)
+        base = innermost_function(stack)
         called, newest = newest, None
         if base is None or base.node is None:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..model.phase import Phase
 from ..model.plan import PlanStep
@@ -32,7 +32,7 @@ class StepRun:
     more: bool = False
     changes: List[str] = field(default_factory=list)
     children: List["StepRun"] = field(default_factory=list)
-    #: Names of inlined steps that already began in this execution.
+    #: Inlined steps (by the id of their node) that began in this execution.
     begun: "set[int]" = field(default_factory=set)
 
     @property
@@ -75,6 +75,11 @@ class Trace:
         """Return the innermost open step of the finalizing thread, None when none is open."""
         stack = self.stacks.get(self.thread)
         return stack[-1] if stack else None
+
+
+def innermost_function(stack: Sequence[StepRun]) -> Optional[StepRun]:
+    """Return the innermost open step that is a function of its own, None if none is."""
+    return next((run for run in reversed(stack) if not run.inlined), None)
 
 
 def matching_names(name: str) -> "frozenset[str]":

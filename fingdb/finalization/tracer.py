@@ -12,13 +12,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable, Dict, List, Optional, Protocol, Set, Tuple
 
-from ..debugger.interface import Breakpoint, Debugger, DebuggerError, ExitEvent, Hit
+from ..debugger.interface import Debugger, DebuggerError, ExitEvent, Hit
 from ..model.phase import Phase
 from ..model.plan import SOURCES, Plan, PlanStep
 from . import catalogue
+from .armed import Armed
 from .goals import Breaks, Goal, Stop
 from .runtime_module import NoPlan, RuntimeModule, defines_runtime, find_runtime
-from .trace import DONE, UNKNOWN, StepRun, Trace
+from .trace import DONE, UNKNOWN, StepRun, Trace, innermost_function
+from .ways import Way, calls, has_steps, repeats, way_of_call, within
 
 #: Runs of a small step that are counted when not all are.
 _COUNTED = 4
@@ -63,16 +65,10 @@ class Tracer:
         self._interpreter_of: Callable[[int], int] = lambda _tstate: -1
         #: Tells whether the runtime is initialized, None if that cannot be read.
         self.initialized: Callable[[], Optional[bool]] = lambda: None
-        self._entries: List[Breakpoint] = []
-        self._calls: Dict[int, Breakpoint] = {}
-        self._inlined: Dict[int, Breakpoint] = {}
-        self._returns: Dict[int, Breakpoint] = {}
-        self._nodes_at: Dict[int, List[PlanStep]] = {}
-        self._resting: Dict[int, List[Breakpoint]] = {}
-        self._not_counted: List[Breakpoint] = []
+        self._armed = Armed(debugger)
         #: What else begins at the instruction where the target stopped, in order; each tells whether to stop there.
         self._here: List[Callable[[], bool]] = []
-        self._ways: Dict[int, List[List[PlanStep]]] = {}
+        self._ways: Dict[int, List[Way]] = {}
         self._executable: Optional[str] = None
         self.pid = 0
         self._looked_at = 0
@@ -145,7 +141,7 @@ class Tracer:
             return False
         self.seen_runtime = self.runtime.module.path
         for address, name, kind in self.runtime.entries():
-            self._entries.append(self.debugger.breakpoint(address, self._entry(name, kind)))
+            self._armed.wait_for(address, self._entry(name, kind))
         return True
 
     def _resumed(self) -> None:
@@ -199,7 +195,7 @@ class Tracer:
         stops = self.goal.starts(trace) or self.breaks.starts(trace)
         if stops:
             self.stopped = Stop("start", trace, run, True)
-        if hit.address in self._inlined:
+        if self._armed.is_inlined(hit.address):
             # gdb does not look at a breakpoint that was set at the very instruction where it stands.
             return self._inlined_hit(hit) or stops
         return stops
@@ -224,32 +220,12 @@ class Tracer:
 
     def _arm_steps(self) -> None:
         plan = self.plan()
-        if plan is None or self.runtime is None:
-            return
-        if not self._calls and not self._inlined:
-            bias = self.runtime.bias
-            roots = {root.address for root in plan.roots}
-            for node in plan.walk():
-                row = catalogue.step_named(node.name)
-                if (node.address in roots and not node.inlined) or (row is not None and row.quiet):
-                    continue
-                kind = self._inlined if node.inlined else self._calls
-                action = self._inlined_hit if node.inlined else self._call_hit
-                for address in (node.address, *node.also):
-                    self._nodes_at.setdefault(address + bias, []).append(node)
-                    if address + bias not in kind:
-                        kind[address + bias] = self.debugger.breakpoint(address + bias, action)
-        else:
-            for handle in (*self._calls.values(), *self._inlined.values(), *self._returns.values()):
-                handle.enabled = True
+        if plan is not None and self.runtime is not None:
+            self._armed.arm(plan, self.runtime.bias, self._call_hit, self._inlined_hit)
 
     def watch_return_to(self, address: int) -> None:
         """Notice when ``address`` is reached, where a step returns to."""
-        known = self._returns.get(address)
-        if known is None:
-            self._returns[address] = self.debugger.breakpoint(address, self._return_hit)
-        else:
-            known.enabled = True
+        self._armed.watch_return(address, self._return_hit)
 
     # -- steps ------------------------------------------------------------------------------------
     def _trace_of(self, hit: Hit) -> Optional[Trace]:
@@ -273,7 +249,7 @@ class Tracer:
         if trace is None:
             return False
         stack = trace.stacks.setdefault(hit.native_id, [])
-        candidates = self._nodes_at[hit.address]
+        candidates = self._armed.steps_at(hit.address)
         call_end = self.debugger.return_address(hit)
         jumped = self._jumped_here(stack, hit, call_end)
         self._count_again(jumped)
@@ -316,7 +292,7 @@ class Tracer:
             self.watch_return_to(call_end)  # the next step may lie deeper on the stack without being inside
         if row is not None and row.repeats:
             self._stop_counting(trace, run, hit.address)
-        elif call_end is not None and (self.ends or node is None or _has_steps(node)):
+        elif call_end is not None and (self.ends or node is None or has_steps(node)):
             self.watch_return_to(call_end)
         return self._decide(trace, run, new_phase)
 
@@ -325,31 +301,19 @@ class Tracer:
 
         Not where a function further out calls it as well: when it did would not be seen.
         """
-        handle = self._calls.get(address)
-        if self.counts or run.count < _COUNTED or handle is None or run.node is None:
+        if self.counts or run.count < _COUNTED or run.node is None or not self._armed.is_called(address):
             return
-        if _has_steps(run.node) and not all(_repeats(child) for child in run.node.children):
+        if has_steps(run.node) and not all(repeats(child) for child in run.node.children):
             return
         bases = [step for step in trace.stacks[run.thread] if not step.inlined and step is not run]
-        if not any(_calls(step.node, run.name) for step in bases[:-1]):
+        if not any(calls(step.node, run.name) for step in bases[:-1]):
             run.more = True
-            handle.enabled = False
-            self._not_counted.append(handle)
+            self._armed.stop_counting(address)
 
     def _count_again(self, but: Optional[StepRun] = None) -> None:
         """Notice again what `_stop_counting` silenced, ``but`` one step."""
-        kept = self._silenced(but) if but is not None else None
-        for handle in self._not_counted:
-            if handle is not kept:
-                handle.enabled = True
-        self._not_counted[:] = [kept] if kept is not None else []
-
-    def _silenced(self, run: StepRun) -> Optional[Breakpoint]:
-        """Return the breakpoint of a step if `_stop_counting` has silenced it."""
-        if run.node is None or self.runtime is None:
-            return None
-        handle = self._calls.get(run.node.address + self.runtime.bias)
-        return handle if handle is not None and handle in self._not_counted else None
+        node = but.node if but is not None else None
+        self._armed.count_again(node.address + self.runtime.bias if node is not None and self.runtime is not None else None)
 
     def _jumped_here(self, stack: List[StepRun], hit: Hit, call_end: Optional[int]) -> Optional[StepRun]:
         """Return the silenced step that, as its last act, jumped to the one entered now.
@@ -357,20 +321,20 @@ class Tracer:
         A function is gone once it has jumped. Where another jump arrives with its return address, behind a call of that
         function, it was called once more; so it is counted without a stop of its own.
         """
-        if not self._not_counted or not stack or self.runtime is None or call_end is None:
+        if not self._armed.any_silenced or not stack or self.runtime is None or call_end is None:
             return None
         bias = self.runtime.bias
-        inner = self._nodes_at[hit.address][0]
+        inner = self._armed.steps_at(hit.address)[0]
         last = stack[-1]
         again = len(stack) > 1 and last.name == inner.name and not last.inlined and last.return_to == call_end
         outer = stack[-2] if again and last.sp == hit.sp else last
         if outer.inlined or outer.node is None or outer.sp != hit.sp or outer.return_to != call_end:
             return None
-        if not _calls(outer.node, inner.name) or _calls(inner, inner.name) or inner.name == outer.name:
+        if not calls(outer.node, inner.name) or calls(inner, inner.name) or inner.name == outer.name:
             return None
         if not any(end + bias == call_end for _start, end in outer.node.sites):
             return None
-        return outer if self._silenced(outer) is not None else None
+        return outer if self._armed.is_silenced(outer.node.address + bias) else None
 
     def _begin_again(
         self, trace: Trace, stack: List[StepRun], run: StepRun, hit: Hit, call_end: Optional[int]
@@ -384,49 +348,22 @@ class Tracer:
 
     def _called_from(
         self, stack: List[StepRun], candidates: List[PlanStep], call_end: Optional[int]
-    ) -> Optional[List[PlanStep]]:
-        """Return the plan's way from the function on top of the stack to the step that was called.
-
-        The return address tells which of several calls it was; a tail call has the caller's, then
-        it is the first that is not behind.
-        """
-        base = _base(stack)
+    ) -> Optional[Way]:
+        """Return the plan's way from the function on top of the stack to the step that was called."""
+        base = innermost_function(stack)
         if base is None or base.node is None or self.runtime is None:
             return None
-        wanted = {id(node) for node in candidates}
         ways = self._ways_in(base.node)
-        found = [index for index, way in enumerate(ways) if id(way[-1]) in wanted]
-        bias = self.runtime.bias
-        called = [
-            index for index in found
-            if call_end is not None and any(end + bias == call_end for _, end in ways[index][-1].sites)
-        ]
-        if len(called) == 1:
-            return ways[called[0]]
-        if not called and self._names_are_few() and not self._is_tail_call(base, call_end):
-            return None  # a function without a name between them, which is no part of finalization
-        found = called or found  # a function without a name may have several callers
-        if len(found) > 1:
-            begun = {id(run.node) for run in _own_steps(base)}
-            behind = max((index for index, way in enumerate(ways) if id(way[-1]) in begun), default=-1)
-            found = [index for index in found if index >= behind] or found
-        return ways[found[0]] if found else None
+        return way_of_call(ways, base, candidates, call_end, self.runtime.bias, self._names_are_few())
 
     def _names_are_few(self) -> bool:
         plan = self.plan()
         return plan is not None and plan.source == SOURCES[0]
 
-    def _is_tail_call(self, base: StepRun, call_end: Optional[int]) -> bool:
-        """Tell whether a function jumped to the step: then it returns to where that function was called."""
-        if self.runtime is None or base.node is None or call_end is None or call_end == base.return_to:
-            return True
-        calls = (call for child in base.node.children for call in child.through)
-        return any(end + self.runtime.bias == call_end for _name, _start, end in calls)
-
-    def _ways_in(self, node: PlanStep) -> List[List[PlanStep]]:
+    def _ways_in(self, node: PlanStep) -> List[Way]:
         found = self._ways.get(id(node))
         if found is None:
-            found = self._ways[id(node)] = _within(node.children)
+            found = self._ways[id(node)] = within(node.children)
         return found
 
     def _inlined_hit(self, hit: Hit) -> bool:
@@ -444,21 +381,21 @@ class Tracer:
         if self._ends(trace, self._unwind(trace, stack, hit.sp)):
             self._later_here(lambda: self._inlined_begins(hit))
             return True
-        base = _base(stack)
+        base = innermost_function(stack)
         if base is None or base.node is None:
             return False
-        here = {id(node) for node in self._nodes_at[hit.address]}
-        new: List[List[PlanStep]] = []
+        here = {id(node) for node in self._armed.steps_at(hit.address)}
+        new: List[Way] = []
         for chain in self._ways_in(base.node):
             if id(chain[-1]) in here and chain[-1].inlined:
                 if id(chain[-1]) in base.begun:
-                    self._rest(base, hit.address)
+                    self._armed.rest(base, hit.address)  # it lies in a loop, until its function is entered again
                 else:
                     new.append(chain)
         return self._begin_inlined(trace, stack, base, new, hit)
 
     def _begin_inlined(
-        self, trace: Trace, stack: List[StepRun], base: StepRun, ways: List[List[PlanStep]], hit: Hit
+        self, trace: Trace, stack: List[StepRun], base: StepRun, ways: List[Way], hit: Hit
     ) -> bool:
         """Begin the steps at the ends of ``ways`` and what is around them, in order; tell whether to stop."""
         for index, way in enumerate(ways):
@@ -473,18 +410,12 @@ class Tracer:
                     return True
         return False
 
-    def _rest(self, base: StepRun, address: int) -> None:
-        """Silence an inlined step's breakpoint that lies in a loop until its function is entered again."""
-        handle = self._inlined[address]
-        handle.enabled = False
-        self._resting.setdefault(id(base), []).append(handle)
-
     def _begin(
         self, trace: Trace, stack: List[StepRun], node: Optional[PlanStep], hit: Hit, inlined: bool, name: str = ""
     ) -> Tuple[StepRun, bool]:
         parent = stack[-1] if stack else None
         name = node.name if node is not None else name
-        base = _base(stack)
+        base = innermost_function(stack)
         if inlined and base is not None and node is not None:
             base.begun.add(id(node))
         phase = trace.phase
@@ -590,7 +521,7 @@ class Tracer:
             top = stack[-1]
             if top.sp > sp or (top.sp == sp and (not called or top.inlined)):
                 break
-            if top.sp == sp and call_end == top.return_to and top.name != called and _calls(top.node, called):
+            if top.sp == sp and call_end == top.return_to and top.name != called and calls(top.node, called):
                 break
             ended.append(self._close(stack.pop()))
         return ended
@@ -603,8 +534,7 @@ class Tracer:
 
     def _close(self, run: StepRun) -> StepRun:
         run.state = DONE
-        for handle in self._resting.pop(id(run), ()):
-            handle.enabled = True
+        self._armed.wake(run)
         for observer in self.observers:
             observer.closed(run)
         return run
@@ -617,19 +547,13 @@ class Tracer:
         if trace.kind == "main":
             trace.phase = Phase.AFTER_FINALIZE
         if not self.open:
-            self._silence_steps()
+            self._armed.silence()
         for observer in self.observers:
             observer.ended(trace)
         if self.goal.returns(trace) or self.breaks.returns(trace):
             self.stopped = Stop("returned", trace)
             return True
         return False
-
-    def _silence_steps(self) -> None:
-        for handle in (*self._calls.values(), *self._inlined.values(), *self._returns.values()):
-            handle.enabled = False
-        self._resting.clear()
-        self._not_counted.clear()
 
     # -- other ends -------------------------------------------------------------------------------
     def _exited(self, event: ExitEvent) -> None:
@@ -659,15 +583,7 @@ class Tracer:
 
     def disarm(self) -> None:
         """Delete all breakpoints: the process or program they were for is gone."""
-        for handle in (*self._entries, *self._calls.values(), *self._inlined.values(), *self._returns.values()):
-            handle.delete()
-        self._entries.clear()
-        self._calls.clear()
-        self._inlined.clear()
-        self._returns.clear()
-        self._nodes_at.clear()
-        self._resting.clear()
-        self._not_counted.clear()
+        self._armed.delete()
         self._here.clear()
         self._ways.clear()
         self.runtime = None
@@ -720,7 +636,7 @@ class Tracer:
     # -- for commands -----------------------------------------------------------------------------
     def watch_end_of(self, trace: Trace, run: StepRun) -> None:
         """Make sure that the end of an open step is noticed, also of a kind that is usually not watched."""
-        base = run if not run.inlined else next((r for r in reversed(trace.stacks[run.thread]) if not r.inlined), None)
+        base = innermost_function(trace.stacks[run.thread]) if run.inlined else run
         if base is None:
             return
         try:
@@ -728,7 +644,7 @@ class Tracer:
         except DebuggerError:
             return
         address = int.from_bytes(word, "big" if self.debugger.big_endian else "little")
-        if address in self._returns or self.runtime is not None and self.debugger.module_at(address):
+        if self._armed.is_return(address) or self.runtime is not None and self.debugger.module_at(address):
             self.watch_return_to(address)
 
     def known_names(self) -> Set[str]:
@@ -738,56 +654,6 @@ class Tracer:
         if plan is not None:
             names.update(node.name for node in plan.walk())
         return names
-
-
-def _repeats(step: PlanStep) -> bool:
-    """Tell whether a step is one that runs many times in a row."""
-    row = catalogue.step_named(step.name)
-    return _is_quiet(step) or row is not None and row.repeats and not step.inlined
-
-
-def _has_steps(step: PlanStep) -> bool:
-    """Tell whether a walk stops in a step."""
-    return not all(_is_quiet(child) for child in step.children)
-
-
-def _is_quiet(step: PlanStep) -> bool:
-    """Tell whether nothing in a step is stopped at."""
-    row = catalogue.step_named(step.name)
-    return row is not None and row.quiet and all(_is_quiet(child) for child in step.children)
-
-
-def _base(stack: List[StepRun]) -> Optional[StepRun]:
-    """Return the innermost open step that is a function of its own."""
-    for run in reversed(stack):
-        if not run.inlined:
-            return run
-    return None
-
-
-def _own_steps(base: StepRun) -> List[StepRun]:
-    """Return the steps that began in a function's own code: its children, through the inlined ones."""
-    found: List[StepRun] = []
-    for run in base.children:
-        found.append(run)
-        if run.inlined:
-            found.extend(_own_steps(run))
-    return found
-
-
-def _calls(node: Optional[PlanStep], name: str) -> bool:
-    """Tell whether the code of a step calls (or jumps to) another one."""
-    return node is not None and any(way[-1].name == name and not way[-1].inlined for way in _within(node.children))
-
-
-def _within(steps: List[PlanStep]) -> List[List[PlanStep]]:
-    """Return the ways from a function to each step in its own code, through the inlined steps around it."""
-    ways: List[List[PlanStep]] = []
-    for step in steps:
-        ways.append([step])
-        if step.inlined:
-            ways.extend([step, *way] for way in _within(step.children))
-    return ways
 
 
 def _is_loader(path: str) -> bool:
