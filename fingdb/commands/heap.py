@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from array import array
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import compress
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from ..cpython.heap.census import Census, TypeCount, census_of
 from ..cpython.heap.objects import gc_objects
 from ..cpython.heap.records import PERMANENT, GcObjects
 from ..cpython.runtime import interpreter_addresses
+from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError
 from ..report.heap_text import nothing_known
 from .base import Command, split
@@ -70,7 +72,7 @@ class HeapCommand(Command):
         shown()  # where the line about progress was
 
     # -- the histogram ----------------------------------------------------------------------------
-    def _heap(self, options: Any) -> Callable[[], None]:
+    def _heap(self, options: Namespace) -> Callable[[], None]:
         """Read the heap, return what prints it."""
         python, session = self.session.python(), self.session
         problems: List[str] = []
@@ -110,7 +112,7 @@ class HeapCommand(Command):
 
         return show
 
-    def _blocks(self, listed: Sequence[GcObjects], options: Any, as_json: bool) -> object:
+    def _blocks(self, listed: Sequence[GcObjects], options: Namespace, as_json: bool) -> object:
         """Return the allocator's blocks as a text or as plain data."""
         from ..cpython.heap.blocks import contents
 
@@ -144,7 +146,7 @@ class HeapCommand(Command):
                              blocks.allocator)
 
     # -- the difference ---------------------------------------------------------------------------
-    def _since(self, mark: Mark, options: Any) -> Callable[[], None]:
+    def _since(self, mark: Mark, options: Namespace) -> Callable[[], None]:
         """Compare the heap, return what prints that. Raises DebuggerError."""
         from ..cpython.heap.difference import difference
 
@@ -178,7 +180,7 @@ class HeapCommand(Command):
         return lambda: session.print(text)
 
 
-def _of_generation(python: Any, objects: GcObjects, generation: Optional[int]) -> Census:
+def _of_generation(python: PythonTarget, objects: GcObjects, generation: Optional[int]) -> Census:
     """Return the census of all objects, or of those of one generation."""
     if generation is None:
         return census_of(python, objects)

@@ -62,7 +62,7 @@ class Marks:
 
     def at_stop(self, stop: "Stop") -> None:
         """Keep a census of a stop under the name of the step that begins there, and of the phase. Never raises."""
-        if stop.run is None or stop.kind == "end" or not value("types-at-phases", True):
+        if stop.run is None or stop.kind == "end" or not value("types-at-phases"):
             return
         if self._slow and not stop.new_phase:
             return

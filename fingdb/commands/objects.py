@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..cpython import objects as reading
@@ -61,7 +62,7 @@ class ObjectsCommand(Command):
         print_problems(session, problems)
         print_origin(session, "objects")
 
-    def _find(self, options: Any, problems: List[str]) -> Tuple[List[_Found], int, bool]:
+    def _find(self, options: Namespace, problems: List[str]) -> Tuple[List[_Found], int, bool]:
         """Return the first objects that are meant, how many there are, and whether not all could be looked at."""
         python = self.session.python()
         limit = options.limit or None

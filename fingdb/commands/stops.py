@@ -54,7 +54,7 @@ class Announcer:
         from ..report.step_block import render_stop
 
         new_phase = stop is not None and stop.new_phase
-        view.changes.extend(self._changes.since_last(new_phase and bool(value("types-at-phases", True))))
+        view.changes.extend(self._changes.since_last(new_phase and bool(value("types-at-phases"))))
         if stop is not None:
             marks_of(self._session).at_stop(stop)
         return render_stop(view, self._session.style(), self._session.width())
@@ -126,7 +126,7 @@ def _add_source(session: "Session", view: StopView, run: StepRun) -> None:
     if line is None:
         return
     view.file, view.line, view.current_line = line.file, line.line, line.line
-    view.source = source_around(line.file, line.line, int(value("context", 5)))
+    view.source = source_around(line.file, line.line, int(value("context")))
 
 
 def _address(session: "Session", node: Optional[PlanStep]) -> Optional[int]:

@@ -54,7 +54,7 @@ class TouchesCommand(Command):
 
 def tell_finding(session: Session, finding: Finding) -> bool:
     """Tell whether the debugger should stop at a new finding, and if so say which it is."""
-    if not value("stop-on-touch", False) or finding.severity == "note":
+    if not value("stop-on-touch") or finding.severity == "note":
         return False
     session.print(f"{finding.severity}: {finding.title}")
     return True

@@ -23,7 +23,7 @@ def go(session: Session, goal: Goal) -> None:
     if target.kind is TargetKind.NONE:
         raise DebuggerError(f"there is no program; {session.debugger.hints.program}")
     tracer = session.tracer
-    if value("stop-on-touch", False):
+    if value("stop-on-touch"):
         _ = session.checker  # from here on touches are noticed; without it, "pyfin touches" begins to look
     announce_stops(session)
     if target.kind is TargetKind.STATIC:
