@@ -18,8 +18,6 @@ from .temporary import temporary_directory
 #: A core gets so many seconds when the user says nothing.
 TIMEOUT = 120.0
 
-#: gdb reads the debug information (a verdict wants arguments and source lines) from an index that it keeps.
-
 
 @dataclass
 class CoreOptions:

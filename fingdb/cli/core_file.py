@@ -112,6 +112,7 @@ class CoreFile:
         self.arguments = ""
         self.pid = 0
         self._segments: List[_Segment] = []
+        self._modules: Optional[List[CoreModule]] = None
         try:
             self._read_headers()
             self._read_notes()
@@ -308,7 +309,7 @@ class CoreFile:
 
     def modules(self) -> List[CoreModule]:
         """Return the executable and the libraries, in the order of their addresses."""
-        if not hasattr(self, "_modules"):
+        if self._modules is None:
             self._modules = list(self._find_modules())
         return self._modules
 

@@ -214,7 +214,11 @@ class ObjectRef:
 
 @dataclass
 class Finding:
-    """One thing that ran, or lives, where it should not. Kinds are those of design section 5."""
+    """One thing that ran, or lives, where it should not.
+
+    ``kind`` is the class of bug (``touch-after-finalize``, ``late-thread``, ``survivor``, …), ``severity`` is ``error``,
+    ``warning`` or ``note`` (CPython's own doing).
+    """
 
     kind: str
     severity: str
