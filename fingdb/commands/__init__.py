@@ -27,9 +27,8 @@ def register() -> None:
     register_prefix("set", "pyfin", "Settings of fingdb.")
     register_prefix("show", "pyfin", "Settings of fingdb.")
     for setting in SETTINGS:
-        getter = register_setting(
-            f"pyfin {setting.name}", setting.doc, setting.kind, setting.default, setting.choices
-        )
+        value = settings.value(setting.name)  # the user's own where this is sourced again
+        getter = register_setting(f"pyfin {setting.name}", setting.doc, setting.kind, value, setting.choices)
         settings.VALUES[setting.name] = getter
 
 

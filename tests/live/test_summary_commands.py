@@ -323,6 +323,22 @@ def test_help_and_mistakes_are_plain_sentences(any_python: Interpreter) -> None:
     assert "SystemExit" not in result.output
 
 
+def test_sourcing_changes_no_setting_and_may_be_repeated(any_python: Interpreter) -> None:
+    """The commands are there again, the walk goes on where it was, and settings are the user's."""
+    commands = [
+        *at("before", "info set"), f"source {INIT}", *at("after", "info set"),
+        *at("walk", "set pyfin context 1", "pyfin start", f"source {INIT}"), *at("next", "pyfin next"),
+        *at("context", "show pyfin context"), *at("end", "kill"),
+    ]  # fmt: skip
+    result = run_gdb(any_python.path, ["-c", "pass"], commands, init=False)
+    said = split(result.stdout)
+    own = [line for line in said["after"].splitlines() if line not in said["before"].splitlines()]
+    assert len(own) == 3 and all(line.startswith("pyfin ") for line in own), own
+    assert set(said["before"].splitlines()) <= set(said["after"].splitlines())
+    assert first_line(said["next"]).startswith("step 1 of "), result.output
+    assert said["context"].endswith(": 1.")
+
+
 def test_without_a_program_and_without_a_python() -> None:
     commands = [f"pyfin {name}" for name in SUMMARIES]
     result = run_gdb(None, [], commands)
