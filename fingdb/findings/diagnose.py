@@ -33,9 +33,9 @@ def diagnose(
     """Return the report on the debugger's core or process, with one verdict.
 
     ``python`` gives the CPython of the target, or raises DebuggerError with the reason why there is none;
-    ``notes`` are sentences of the caller's for the report; with ``own_trap`` a SIGTRAP is the caller's own (a
-    breakpoint, its timer), no crash. Raises DebuggerError when there is no CPython at all
-    in the target, Interrupted on Control-C, and nothing else: what cannot be read becomes a note.
+    ``notes`` are sentences of the caller's for the report; with ``own_trap`` a SIGTRAP is the caller's own (of its
+    timer), and none of the program's. Raises DebuggerError when there is no CPython at all in the target, Interrupted
+    on Control-C, and nothing else: what cannot be read becomes a note.
     """
     runtime, target, sentences, missing = _find(debugger, python)
     told: List[str] = [*notes, *sentences]
