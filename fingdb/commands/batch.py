@@ -115,6 +115,8 @@ class Walk:
         self.session = session
         self.timeout = timeout
         self.timed_out = False
+        #: Where the result goes when gdb is lost.
+        self.result: Optional[str] = None
         self.build: Optional[PythonBuild] = None
         self.problem: Optional[str] = None
         #: What is missing for want of debug information, in a sentence.
@@ -186,7 +188,7 @@ class Walk:
         if timer is not None:
             timer.daemon = True
             start_thread(timer)
-        undertaker = Undertaker(lambda: tracer.pid)
+        undertaker = Undertaker(lambda: tracer.pid, self._lose)
         start_thread(undertaker)
         start_thread(self._ahead)  # gdb and Python start the program meanwhile
         try:
@@ -201,6 +203,12 @@ class Walk:
             self._ahead.join()
         if self.timed_out and session.debugger.target().kind is TargetKind.LIVE:
             self._look(first=False)
+
+    def _lose(self) -> None:
+        """End gdb from another thread, for its own one will never come back."""
+        if self.result is not None:
+            write_document(self.result, {"error": "the process is gone, and gdb waits for it for ever: this is a fault of gdb"})
+        os._exit(1)
 
     def first(self) -> None:
         """Get the process: start the program. Raises DebuggerError."""
@@ -300,6 +308,7 @@ def run_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     """The whole walk of ``fingdb run``."""
     timeout = job.get("timeout")
     walk = Walk(session, float(timeout) if timeout else None)
+    walk.result = str(job["result"])
     walk.go()
     return finish_run(session, walk)
 

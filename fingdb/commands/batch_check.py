@@ -168,6 +168,7 @@ def check_job(session: Session, job: Dict[str, Any]) -> Dict[str, Any]:
     """The whole walk of ``fingdb check``."""
     timeout = job.get("timeout")
     walk = CheckedWalk(session, float(timeout) if timeout else None)
+    walk.result = str(job["result"])
     if job.get("leaks"):
         walk.look_for_leaks()
     walk.attach_to = int(job.get("pid") or 0)

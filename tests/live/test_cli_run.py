@@ -340,3 +340,15 @@ def test_a_current_directory_that_is_gone(any_python: Interpreter, tmp_path: Pat
         timeout=60,
     )
     assert "does not exist any more" in sentence_of(done)
+
+
+def test_a_gdb_that_waits_for_ever_for_a_process_that_is_gone(any_python: Interpreter, tmp_path: Path) -> None:
+    """gdb 13 does when the process is killed as breakpoints are set; nothing but its end helps."""
+    fault = tmp_path / "fault"
+    lines = ["import sys, time", f"sys.path.append({str(ROOT)!r})", "from fingdb.commands import base"]
+    lines += ["from fingdb.debugger import undertaker", "from fingdb.debugger.gdb_backend.control import Control"]
+    lines += ["def wait(_control):", "    base.current_session().tracer.pid = 1 << 22", "    time.sleep(50)"]
+    lines += ["undertaker.PATIENCE, Control.start = 2, wait"]
+    fault.write_text("python\n" + "\n".join(lines) + "\nend\n")
+    done = run_fingdb("check", "--gdb", gdb_that_reads(fault, tmp_path / "gdb"), "--", any_python.path, "-c", "pass")
+    assert "the process is gone" in sentence_of(done)
