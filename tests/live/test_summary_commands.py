@@ -344,7 +344,8 @@ def test_without_a_program_and_without_a_python() -> None:
     result = run_gdb(None, [], commands)
     assert result.stdout.startswith("no program\n")
     assert result.stderr.splitlines() == [
-        'there is no program; start gdb with --args python3 PROGRAM, or use "file"'
+        'there is no program; start gdb with --args python3 PROGRAM, or use "file" (gdb takes no script, such as the '
+        'python3 of pyenv: "fingdb gdb -- python3 PROGRAM" finds what that starts)'
     ] * (len(SUMMARIES) - 1)
     result = run_gdb("/bin/sleep", ["100"], ["starti", *at("status", "pyfin status"), *commands[1:], "kill"])
     assert first_line(split(result.stdout)["status"]) == "not a Python process"

@@ -25,7 +25,8 @@ class GdbDebugger(Signals, Types, Code, Watchpoints, Control, Forks, Console):
 
     name = "gdb"
     hints = Hints(
-        program='start gdb with --args python3 PROGRAM, or use "file"',
+        program='start gdb with --args python3 PROGRAM, or use "file" (gdb takes no script, such as the python3 of pyenv: '
+        '"fingdb gdb -- python3 PROGRAM" finds what that starts)',
         memory='"core-file CORE" or "attach PID" gets one',
         watchpoint='"delete" frees one ("info watchpoints")',
     )
