@@ -261,7 +261,7 @@ def _cache_check() -> Check:
         existing = os.path.dirname(existing)
     if os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK):
         return Check("cache", "ok", f"{home}")
-    return Check("cache", "gap", f"{existing} cannot be written: each run reads everything anew", "set XDG_CACHE_HOME")
+    return Check("cache", "gap", f"{home} cannot be written: each run reads everything anew", "set XDG_CACHE_HOME")
 
 
 def _read(path: str) -> str:

@@ -92,6 +92,8 @@ def explain_failure(gdb: str, log: str) -> str:
     if failure:
         return failure
     said = last_words(log)
+    if said.startswith("cannot write the result"):
+        return said
     return "gdb ended without a result" + (f"; its last words: {said}" if said else "")
 
 

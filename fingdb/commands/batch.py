@@ -90,7 +90,15 @@ def _import_ahead() -> None:
 
 
 def write_document(path: str, document: Dict[str, Any]) -> None:
-    """Write JSON to ``path``, all of it or nothing; a device or pipe there stays what it is."""
+    """Write JSON to ``path``, all of it or nothing; a device or pipe there stays what it is. Raises DebuggerError."""
+    try:
+        _write_document(path, document)
+    except OSError as error:
+        where = os.path.dirname(path)
+        raise DebuggerError(f"cannot write the result into {where} (TMPDIR names another place): {error.strerror}") from None
+
+
+def _write_document(path: str, document: Dict[str, Any]) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "w", encoding="utf-8") as file:
             file.write(json.dumps(document))
@@ -206,9 +214,12 @@ class Walk:
 
     def _lose(self) -> None:
         """End gdb from another thread, for its own one will never come back."""
-        if self.result is not None:
-            write_document(self.result, {"error": "the process is gone, and gdb waits for it for ever: this is a fault of gdb"})
-        os._exit(1)
+        try:
+            if self.result is not None:
+                sentence = "the process is gone, and gdb waits for it for ever: this is a fault of gdb"
+                write_document(self.result, {"error": sentence})
+        finally:
+            os._exit(1)
 
     def first(self) -> None:
         """Get the process: start the program. Raises DebuggerError."""

@@ -77,9 +77,9 @@ def test_a_checkout_that_cannot_be_written(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"fingdb: {root} cannot be written, ") and len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("limit, status", [("-n 40", 0), ("-f 0", 2)])
-def test_small_limits(any_python: Interpreter, tmp_path: Path, limit: str, status: int) -> None:
-    """Few descriptors are enough; where no file can be written, one sentence says so, and none is left."""
+@pytest.mark.parametrize("limit, status, output", [("-n 40", 0, "1\n"), ("-f 0", 2, ""), ("-f 16", 2, "1\n")])
+def test_small_limits(any_python: Interpreter, tmp_path: Path, limit: str, status: int, output: str) -> None:
+    """Few descriptors are enough; where no file, or no report, can be written, one sentence says so, and none is left."""
     script = f'ulimit {limit}; exec "$@"'
     done = subprocess.run(
         ["/bin/sh", "-c", script, "sh", str(ROOT / "scripts/fingdb"), "run", "--", any_python.path, "-c", "print(1)"],
@@ -88,7 +88,7 @@ def test_small_limits(any_python: Interpreter, tmp_path: Path, limit: str, statu
         encoding="utf-8",
         timeout=60,
     )
-    assert (done.returncode, done.stdout) == (status, "" if status else "1\n"), done.stderr
+    assert (done.returncode, done.stdout) == (status, output), done.stderr
     if status:
         lines = [line for line in done.stderr.splitlines() if line.startswith("fingdb: ")]
         assert len(lines) == 1 and lines[0].endswith(": File too large") and "Traceback" not in done.stderr
