@@ -303,14 +303,13 @@ def _callback(case: Case, standing: Standing, first: Task, walked: List[Wait]) -
     advice, references = counsel("callback-hang")
     route = exit_route(case, last.task)
     called = f", {route.words}," if route is not None else ""
-    if last.kind == RUNS:
-        what = "does not come to its end: it runs on"
-    else:
-        what = f"waits for {last.what}"
+    runs = last.kind == RUNS
+    what = "has not come to its end: it runs on" if runs else f"waits for {last.what}"
+    # What runs may end by itself a moment later: one look cannot tell.
+    sure = not runs and standing.phase in (Phase.ATEXIT, Phase.THREAD_SHUTDOWN)
     return Judgement(
         "callback-hang", f"{describe(blame.culprit)}{called} {what}, {_when(standing)}.",
-        CERTAIN if standing.phase in (Phase.ATEXIT, Phase.THREAD_SHUTDOWN) else LIKELY, last.task, blame.culprit, [],
-        advice, references,
+        CERTAIN if sure else LIKELY, last.task, blame.culprit, [], advice, references,
     )
 
 

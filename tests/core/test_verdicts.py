@@ -225,7 +225,9 @@ EXPECTED: Dict[str, Expected] = {
          "": "finalize_clear_sys_builtins_dict"},
         "drop_cache", "cache.",
     ),
-    "callback-loop": Expected("callback-hang", "atexit", _PENDING, ("wait_for_done", "poll"), "main.py"),
+    "callback-loop": Expected(
+        "callback-hang", "atexit", _PENDING, ("wait_for_done", "poll"), "main.py", confidence="likely"
+    ),
     "callback-del-loop": Expected(
         "callback-hang", "module-teardown", _RESTORED, _qualified("__del__", "Pump"), "main.py", confidence="likely"
     ),
