@@ -372,7 +372,8 @@ def test_signals_for_the_launcher_are_the_programs(
 def test_gdb_and_the_program_die_with_the_launcher(any_python: Interpreter, tmp_path: Path) -> None:
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
     command = under_fingdb([any_python.path, "-c", code], tmp_path / "report")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=gdb_environment()) as process:
+    own = gdb_environment({"TMPDIR": str(tmp_path)})  # who is killed leaves a directory
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=own) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         process.kill()
