@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Collection, List, NoReturn, Tuple
+import sys
+from typing import TYPE_CHECKING, Collection, List, NoReturn, Optional, Tuple
 
 from .errors import CliError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,6 +23,10 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+
+    def print_help(self, file: "Optional[SupportsWrite[str]]" = None) -> None:
+        """Print the help; argparse itself takes it for no failure, from 3.13 on, when that cannot be written."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Raise CliError with argparse's message."""
