@@ -390,9 +390,18 @@ class Tracer:
             if id(chain[-1]) in here and chain[-1].inlined:
                 if id(chain[-1]) in base.begun:
                     self._armed.rest(base, hit.address)  # it lies in a loop, until its function is entered again
+                    self._ran_again(base, chain[-1])
                 else:
                     new.append(chain)
         return self._begin_inlined(trace, stack, base, new, hit)
+
+    @staticmethod
+    def _ran_again(base: StepRun, node: PlanStep) -> None:
+        """Note that an inlined step of many equal ones began again, and that nobody counts on."""
+        row = catalogue.step_named(node.name)
+        if row is not None and row.repeats:
+            for run in base.walk():
+                run.more = run.more or run.node is node
 
     def _begin_inlined(
         self, trace: Trace, stack: List[StepRun], base: StepRun, ways: List[Way], hit: Hit

@@ -50,7 +50,7 @@ def _left(step: StepLine, level: int, style: Style) -> Tuple[str, int]:
     role = "strong" if step.state == "running" else ""
     text += style.paint(role, name)
     columns += display_width(name)
-    if step.count > 1:
+    if step.count > 1 or step.more:
         suffix = f" ×{step.count}" + ("+" if step.more else "")
         text += style.strong(suffix)
         columns += len(suffix)

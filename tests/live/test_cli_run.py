@@ -79,6 +79,10 @@ def test_modules_are_counted_as_often_as_they_are_cleared(python: Interpreter, t
     assert done.returncode == 0, done.stderr
     steps = json.loads((tmp_path / "report").read_text())["steps"]
     clearing = [(s["count"], s["more"]) for s in steps if s["name"] == "_PyModule_Clear"]
+    if any(s["inlined"] for s in steps if s["name"] == "_PyModule_Clear"):
+        # An inlined step that lies in a loop is noticed once, and that it came again.
+        assert clearing == [(1, True)]
+        return
     dicts = [s["count"] for s in steps if s["name"] == "_PyModule_ClearDict" and s["parent"] == "_PyModule_Clear"]
     assert [count for count, _ in clearing] == dicts and dicts[0] >= 30
     assert clearing[0][1]  # one without a dict would have been passed over
