@@ -117,6 +117,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyMem_AbandonDelayed",
         names=("_PyMem_AbandonDelayed",),
+        leaf=True,
         since=(3, 13),
         gone="memory the thread still had to free is handed to the interpreter",
     ),
@@ -252,6 +253,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyMem_FiniDelayed",
         names=("_PyMem_FiniDelayed",),
+        leaf=True,
         since=(3, 13),
         gone="memory whose release was put off is freed",
     ),

@@ -148,6 +148,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyEval_Fini",
         names=("_PyEval_Fini",),
+        leaf=True,
         gone="statistics of the evaluation loop were printed, in builds that keep them",
     ),
     Step(

@@ -42,6 +42,7 @@ STEPS: Tuple[Step, ...] = (
         # Frees the lock of the pending calls; the GIL is not destroyed.
         key="_PyEval_FiniState",
         names=("_PyEval_FiniState",),
+        leaf=True,
         ends="pending-calls",
         since=(3, 9),
         until=(3, 12),
@@ -57,6 +58,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyInterpreterState_FinalizeAllocatedBlocks",
         names=("_PyInterpreterState_FinalizeAllocatedBlocks",),
+        leaf=True,
         since=(3, 12),
         gone="what the interpreter leaked was counted; without leaks a subinterpreter's arenas are freed",
     ),
@@ -94,6 +96,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_PyObject_DebugMallocStats",
         names=("_PyObject_DebugMallocStats",),
+        leaf=True,
         gone="statistics of the allocator were printed (PYTHONMALLOCSTATS)",
     ),
     Step(
@@ -105,6 +108,7 @@ STEPS: Tuple[Step, ...] = (
     Step(
         key="_Py_FinalizeAllocatedBlocks",
         names=("_Py_FinalizeAllocatedBlocks",),
+        leaf=True,
         since=(3, 12),
         gone="the memory blocks the runtime leaked were counted",
         reference=bpo(1635741),
