@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import Dict, Optional, Sequence, Set, Tuple
+from typing import Dict, Optional, Sequence, Set, Tuple, Union
 
 from .debugger.interface import Debugger, MemoryFault
 
@@ -273,15 +273,10 @@ class Memory:
             found = core.words_at(address, length)
             if found is not None:
                 return found
-        try:
-            data = self._debugger.read(address, length)
-        except MemoryFault:
-            data = self._read_with_holes(address, length)
-        return self._as_words(data)
+        data = bytearray(length)
+        return self._as_words(data) if self._fill(address, memoryview(data)) else ()
 
-    def _as_words(self, data: bytes) -> Sequence[int]:
-        if not data:
-            return ()
+    def _as_words(self, data: Union[bytes, bytearray]) -> Sequence[int]:
         if self.big_endian == (sys.byteorder == "big"):
             view = memoryview(data)
             return view.cast("Q") if self.pointer_size == 8 else view.cast("I")
@@ -290,19 +285,21 @@ class Memory:
         swapped.byteswap()
         return swapped
 
-    def _read_with_holes(self, address: int, length: int) -> bytes:
-        """Read the two halves of a range on their own, down to single pages."""
+    def _fill(self, address: int, buffer: memoryview) -> bool:
+        """Fill a buffer with what can be read; tell whether that is anything.
+
+        A read goes as far as it can. Where nothing can be read the two halves are tried on their own, down to pages.
+        """
+        length = len(buffer)
         if length <= PAGE:
             data = self.read_some(address, length)
-            return data + bytes(length - len(data)) if data else b""
+            buffer[: len(data)] = data
+            return bool(data)
+        done = self._debugger.read_into(address, buffer)
+        if done:
+            if done < length:
+                self._fill(address + done, buffer[done:])
+            return True
         half = max(PAGE, length // 2 & ~(PAGE - 1))
-        parts = []
-        for start, size in ((address, half), (address + half, length - half)):
-            try:
-                part = self._debugger.read(start, size)
-            except MemoryFault:
-                part = self._read_with_holes(start, size)
-            parts.append(part)
-        if not any(parts):
-            return b""
-        return (parts[0] or bytes(half)) + (parts[1] or bytes(length - half))
+        first = self._fill(address, buffer[:half])
+        return self._fill(address + half, buffer[half:]) or first
