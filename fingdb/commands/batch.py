@@ -55,6 +55,8 @@ class BatchCommand(Command):
             document = {"error": f"fingdb failed: {type(error).__name__}: {error}"}
         finally:
             write_document(result, document)
+        if job.get("mode") == "run" and "error" not in document:  # other jobs read symbols: gdb may be writing an index
+            self.session.debugger.leave()
 
     def _take(self, executable: str, known: bool) -> None:
         """Take the executable to run, without its symbols if all is ``known`` that they tell, or can be learned."""

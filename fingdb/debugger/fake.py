@@ -322,6 +322,9 @@ class FakeDebugger:
         self.info = TargetInfo(TargetKind.LIVE, self.info.executable, self.info.pid or 1000)
         self.resume()
 
+    def leave(self) -> None:
+        """Nothing to do."""
+
     def outlive_failures(self) -> None:
         """Nothing to do: it does not fail."""
 

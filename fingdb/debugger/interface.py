@@ -368,6 +368,9 @@ class Debugger(Protocol):
     def attach(self, pid: int) -> None:
         """Attach to a process that job control has stopped, and end that stop. Raises DebuggerError."""
 
+    def leave(self) -> None:
+        """End the debugger itself at once, unless it still has a process: everything is done, and nobody asks it again."""
+
     def outlive_failures(self) -> None:
         """Let the debugger go on after a failure inside itself: for one that nobody but us uses."""
 
