@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import List, Literal, Mapping, NamedTuple, Optional, Tuple
 
 from .errors import CliError
@@ -57,6 +58,27 @@ def resolve(words: List[str], environment: Mapping[bytes, bytes]) -> Launch:
                 argv = seen_argv = followed
                 path = seen_path = _find(argv[0], search, script)
     raise CliError(f"{show(path)} is a script of a script of a script: more of them than the kernel follows")
+
+
+def refuse_privileged(launch: Launch) -> None:
+    """Raise CliError when the program would have rights from its file that the kernel gives to no traced program.
+
+    Root's debugger may trace such a program as it is.
+    """
+    if not os.geteuid():
+        return
+    status = os.stat(launch.elf)
+    given = "is setuid" if status.st_mode & stat.S_ISUID and status.st_uid != os.geteuid() else ""
+    if status.st_mode & stat.S_ISGID and status.st_gid != os.getegid():
+        given = given or "is setgid"
+    try:
+        if os.getxattr(launch.elf, "security.capability"):
+            given = given or "has capabilities"
+    except OSError:
+        pass  # it has none, or the file system knows none
+    if given:
+        name = show(os.fsencode(launch.elf))
+        raise CliError(f"{name} {given}, and the kernel gives a traced program no such rights: run this as root")
 
 
 def show(path: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional
 from .errors import CliError
 from .gdb_program import find_gdb, which
 from .output import Destination
-from .program import resolve
+from .program import refuse_privileged, resolve
 from .surroundings import read_surroundings, with_underscore
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def run_traced(
     """
     surroundings = read_surroundings()
     launch = resolve(program, surroundings.variables())
+    refuse_privileged(launch)
     ours = [os.environ.pop("FINGDB_SELF", None), sys.argv[0], which(sys.argv[0])]
     environment = with_underscore(surroundings.environment, ours, launch.path)
     destination = Destination(output, as_json)

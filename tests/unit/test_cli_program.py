@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Dict, List
@@ -10,7 +11,7 @@ from typing import Dict, List
 import pytest
 
 from fingdb.cli.errors import CliError
-from fingdb.cli.program import Launch, resolve
+from fingdb.cli.program import Launch, refuse_privileged, resolve
 
 REAL = os.path.realpath(sys.executable)
 
@@ -141,3 +142,20 @@ def test_programs_of_other_machines(tmp_path: Path, environment: Dict[bytes, byt
     head[4] = 1
     path = write(tmp_path / "arm", bytes(head))
     assert complaint(str(path), environment) == f"{path} is a 32-bit program for ARM, which fingdb cannot run here"
+
+
+def test_rights_that_a_traced_program_would_not_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes them away: the program would do something else than in a bare run."""
+    program = tmp_path / "program"
+    shutil.copy(sys.executable, program)
+    launch = resolve([str(program)], {})
+    for user in (0, os.getuid() + 1):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        program.chmod(0o755)
+        refuse_privileged(launch)
+        program.chmod(0o4755)
+        if not user:
+            refuse_privileged(launch)
+        else:
+            with pytest.raises(CliError, match="is setuid"):
+                refuse_privileged(launch)
