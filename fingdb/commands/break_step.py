@@ -21,7 +21,7 @@ class BreakCommand(Command):
         announce_stops(self.session)
         for target in options.targets:
             breaks.names.add(step_or_phase(self.session, target, also=("all",)))
-            self.session.print(f"Will stop at {target}.")
+            self.session.print(f"Will stop at {'every step' if target == 'all' else target}.")
         if not options.targets:
             listed = ", ".join(sorted(breaks.names))
             self.session.print(f"Stops at: {listed}." if listed else 'No stops; "pyfin break STEP" makes one.')

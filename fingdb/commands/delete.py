@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..debugger.interface import DebuggerError
+from ..finalization.trace import matching_names
 from .arguments import parser
 from .base import Command, nearest, split
 from .walking import complete_names
@@ -21,10 +22,11 @@ class DeleteCommand(Command):
         for target in options.targets or sorted(stops):
             if target == "all" and "all" not in stops:
                 stops.clear()
-            elif target in stops:
-                stops.discard(target)
             else:
-                raise DebuggerError(f'there is no stop at "{target}"{nearest(target, stops)}')
+                same = stops & matching_names(target)
+                if not same:
+                    raise DebuggerError(f'there is no stop at "{target}"{nearest(target, stops)}')
+                stops -= same
 
     def complete(self, text: str, word: str) -> Sequence[str]:
         return complete_names(self.session, text, also=("all",))

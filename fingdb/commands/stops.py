@@ -112,6 +112,7 @@ def _view(trace: Trace, run: StepRun) -> StopView:
         inlined=run.node.container.split(".", 1)[0] if run.inlined and run.node is not None else None,
         count=run.count,
         uncatalogued=row is None,
+        elsewhere=run.node is None and trace.root.node is not None,
         ends=subsystem.title if subsystem is not None else None,
         gone=row.gone if row is not None else None,
         interpreter=trace.interpreter,
@@ -121,7 +122,7 @@ def _view(trace: Trace, run: StepRun) -> StopView:
 
 
 def _add_source(session: "Session", view: StopView, run: StepRun) -> None:
-    address = _address(session, run.node)
+    address = run.entry if run.entry is not None else _address(session, run.node)
     line = session.debugger.source_line(address) if address is not None else None
     if line is None:
         return

@@ -24,6 +24,8 @@ class StepRun:
     thread: int
     parent: Optional["StepRun"]
     state: str = RUNNING
+    #: Entry of the function, None for an inlined step or if unknown.
+    entry: Optional[int] = None
     #: Where the function returns to, None for an inlined step or if unknown.
     return_to: Optional[int] = None
     #: Times it ran in a row under the same parent.

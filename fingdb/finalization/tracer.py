@@ -260,7 +260,7 @@ class Tracer:
             return True
         chain = self._called_from(stack, candidates, call_end)
         around: List[PlanStep] = []
-        node: Optional[PlanStep] = candidates[0] if len(candidates) == 1 else None
+        node = self._called_at(candidates, call_end)
         if chain is not None:
             self._leave_inlined(stack, chain[:-1])
             # Inlined steps whose first instruction was not on the way.
@@ -287,7 +287,7 @@ class Tracer:
                 return True
         row = catalogue.step_named(name)
         run, new_phase = self._begin(trace, stack, node, hit, False, name)
-        run.return_to = call_end
+        run.entry, run.return_to = hit.address, call_end
         if self._names_are_few() and call_end is not None:
             self.watch_return_to(call_end)  # the next step may lie deeper on the stack without being inside
         if row is not None and row.repeats:
@@ -355,6 +355,18 @@ class Tracer:
             return None
         ways = self._ways_in(base.node)
         return way_of_call(ways, base, candidates, call_end, self.runtime.bias, self._names_are_few())
+
+    def _called_at(self, candidates: List[PlanStep], call_end: Optional[int]) -> Optional[PlanStep]:
+        """Return the step whose call in the plan ends at ``call_end``, None if that is not told or of none.
+
+        A function that ends something may be called elsewhere too: Py_FatalError disables the fault handler, in whatever
+        step it strikes. Such a call is no sign that finalization came to that step's place.
+        """
+        if len(candidates) != 1 or call_end is None or self.runtime is None:
+            return None
+        bias = self.runtime.bias
+        calls = (end for _start, end in candidates[0].sites)
+        return candidates[0] if any(end + bias == call_end for end in calls) else None
 
     def _names_are_few(self) -> bool:
         plan = self.plan()

@@ -28,6 +28,8 @@ class StopView:
     #: How many times the step has run under the same parent, this time included.
     count: int = 1
     uncatalogued: bool = False
+    #: The function was called, but not where the plan has it: by Python code in a callback, for instance.
+    elsewhere: bool = False
     file: Optional[str] = None
     line: Optional[int] = None
     #: Source around the stop as (line number, text).

@@ -15,7 +15,9 @@ _ARROW = "▶"
 
 def _headline(view: StopView, style: Style) -> List[str]:
     """Return the first line's parts: step k of n, phase, and what is not the usual."""
-    if view.k is None:
+    if view.elsewhere:
+        parts = [style.strong("step out of its place")]
+    elif view.k is None:
         parts = [style.strong("finalization")]
     elif view.n is None:
         parts = [style.strong(f"step {view.k}")]

@@ -198,6 +198,21 @@ def test_death_in_the_middle_of_a_step(python: Interpreter, tmp_path: Path, way:
     assert session[6].step in ROOTS
 
 
+def test_a_step_that_is_called_out_of_its_place(python: Interpreter, tmp_path: Path) -> None:
+    """Py_FatalError disables the fault handler and flushes the streams: finalization is no further for that."""
+    commands = ["pyfin until atexit_callfuncs", "pyfin until flush_std_files", "pyfin until module-teardown",
+                "pyfin status"]  # fmt: skip
+    session = drive(python.path, [ENDS, "fatal_in_atexit"], commands)
+    callbacks, flushed, died, status = session.typed
+    assert flushed.head.startswith("step out of its place") and flushed.k is None
+    assert flushed.step == "flush_std_files" and ("pylifecycle.c:" in flushed.output or ".h:" in flushed.output)
+    assert "SIGABRT in this step" in died.output
+    assert {typed.phase for typed in (callbacks, flushed, died)} == {"atexit"}
+    assert status.output.startswith("finalizing · atexit"), status.output
+    report = report_of(tmp_path, [python.path, ENDS, "fatal_in_atexit"], -signal.SIGABRT)
+    assert report["phase"] == "atexit" and not TEARDOWN & {s["name"] for s in report["steps"] if s["state"] == "done"}
+
+
 def test_fork(python: Interpreter, tmp_path: Path) -> None:
     """The parent is followed by default, and the child leaves gdb without harm."""
     for way in ("fork", "fork_in_atexit"):
@@ -388,7 +403,7 @@ def test_run_again(python: Interpreter, randomization: str) -> None:
         f"set disable-randomization {'off' if randomization == 'on' else 'on'}",
         *again, "kill",
         *again, "run", "pyfin status",
-        *again, "pyfin until after-finalize", "pyfin leaks", "pyfin next",
+        *again, "pyfin next 1000", "pyfin leaks", "pyfin next",
         *again,
     ]  # fmt: skip
     session = drive(python.path, ["-c", "pass"], commands)
@@ -397,6 +412,8 @@ def test_run_again(python: Interpreter, randomization: str) -> None:
     assert len({typed.pid for typed in starts}) == 4
     assert [typed.k for typed in session.of("pyfin next") if typed.k] == [1, 1, 1, 1]
     assert [typed.step for typed in session.of("pyfin until _PyGC_Fini")] == ["_PyGC_Fini"] * 4
+    # More steps than there are lead to the end of finalization, not past it.
+    assert session.of("pyfin next 1000")[0].phase == "after-finalize"
     # What another process was like at its end is no change of this one.
     assert [typed.command for typed in starts if "changed" in typed.output] == []
     # Without an interpreter there is nothing to count, which is not the same as nothing left.

@@ -12,7 +12,7 @@ from typing import List, Mapping, Optional, Sequence, Union
 from .gdbrun import ROOT, run_gdb
 
 DRIVER = ROOT / "tests" / "live" / "programs" / "drive.py"
-_HEAD = re.compile(r"^step (\d+) of (\d+) · ([a-z-]+)(.*)$|^finalization · ([a-z-]+)(.*)$", re.M)
+_HEAD = re.compile(r"^step (\d+) of (\d+) · ([a-z-]+)(.*)$|^(?:finalization|step out of its place) · ([a-z-]+)(.*)$", re.M)
 
 
 @dataclass

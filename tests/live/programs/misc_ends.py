@@ -19,6 +19,11 @@ def exit_in_atexit():
     atexit.register(os._exit, 9)
 
 
+def fatal_in_atexit():
+    """Py_FatalError itself calls functions that are steps elsewhere."""
+    atexit.register(ctypes.pythonapi.Py_FatalError, b"no more")
+
+
 class Last:
     """Does something when the modules are cleared."""
 
