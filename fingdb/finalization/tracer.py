@@ -72,13 +72,16 @@ class Tracer:
         self._executable: Optional[str] = None
         self.pid = 0
         self._looked_at = 0
+        #: The process is new to fingdb, which may have come to it when its finalization was under way.
+        self._is_new = False
         #: Path of the last file with a CPython runtime that was seen, None if there was none.
         self.seen_runtime: Optional[str] = None
         debugger.on_modules_changed(self._modules_changed)
         debugger.on_exit(self._exited)
         debugger.on_resume(self._resumed)
+        debugger.on_stop(lambda _event: self._first_stop())
         if self._look_for_runtime():
-            self._adopt()
+            self._first_stop()
 
     @property
     def interpreter_of(self) -> Callable[[int], int]:
@@ -140,6 +143,7 @@ class Tracer:
         if self.runtime is None:
             return False
         self.seen_runtime = self.runtime.module.path
+        self._is_new = True
         for address, name, kind in self.runtime.entries():
             self._armed.wait_for(address, self._entry(name, kind))
         return True
@@ -173,6 +177,7 @@ class Tracer:
         assert self.runtime is not None
         if kind == "main" and self.initialized() is False:
             return False  # a second Py_Finalize() does nothing
+        self._is_new = False  # it has gone to its finalization under our eyes
         self._follow_fork(hit)
         root = self._root(name)
         if root is None and self.problem is None:
@@ -610,6 +615,7 @@ class Tracer:
         self.runtime = None
         self.problem = None
         self._looked_at = 0
+        self._is_new = False
 
     def forget(self) -> None:
         """Forget the traces of a process that is gone, before the program is run again."""
@@ -636,6 +642,12 @@ class Tracer:
         self.pid = hit.pid
 
     # -- coming late ------------------------------------------------------------------------------
+    def _first_stop(self) -> None:
+        """Look once whether the finalization of a process that gdb has attached to, perhaps, is under way."""
+        if self._is_new and self.runtime is not None:
+            self._is_new = False
+            self._adopt()
+
     def _adopt(self) -> None:
         """Take over a finalization that was under way when fingdb came."""
         assert self.runtime is not None

@@ -347,6 +347,20 @@ def _flat(plan: Dict[str, Any], names: "set[str]") -> List[Dict[str, Any]]:
     return found
 
 
+def test_attach_again(python: Interpreter) -> None:
+    """Once more to the same process, then to another one: each is taken over where it stands."""
+    with stopped([python.path, ENDS, "pause"]) as one, stopped([python.path, ENDS, "pause"]) as other:
+        commands = [f"attach {one}", "pyfin status", "pyfin finish", "python import os; os.kill(gdb.selected_inferior().pid, 19)",
+                    "detach", f"attach {one}", "pyfin status", "pyfin next", "kill",
+                    f"attach {other}", "pyfin status", "pyfin next", "pyfin until after-finalize"]  # fmt: skip
+        session = drive(None, [], commands, before=["handle SIGSTOP nostop noprint nopass"])
+    statuses = session.of("pyfin status")
+    assert ["finalizing · module-teardown" in status.output for status in statuses] == [True] * 3, statuses
+    first, second = session.of("pyfin next")
+    assert first.phase == second.phase == "module-teardown" and first.k and second.k
+    assert session[-1].phase == "after-finalize"
+
+
 def test_coming_late_to_a_step_that_was_jumped_to(python: Interpreter) -> None:
     """In 3.9 `finalize_interp_clear` jumps to `_PyGC_Fini`, which then stands in its place on the stack."""
     session = drive(
