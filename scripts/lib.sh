@@ -36,7 +36,9 @@ lacking() {
     fi
     command -v "${FINGDB_GDB:-gdb}" >/dev/null || printf '%s\n' gdb
     # Debug information of Debian's interpreter, from which the names of inlined steps come. Not for other systems.
-    [ ! -x /usr/bin/apt-get ] || package_installed python3-dbg || printf '%s\n' python3-dbg
+    own=$(readlink -f /usr/bin/python3) && own=${own##*/}
+    [ ! -x /usr/bin/apt-get ] || package_installed python3-dbg || package_installed "${own:-python3}-dbg" ||
+        printf '%s\n' python3-dbg
     if [ "$1" = dev ]; then
         command -v gcc >/dev/null || printf '%s\n' gcc libc6-dev
         command -v g++ >/dev/null || printf '%s\n' g++
