@@ -3,7 +3,6 @@
 Environment: FINGDB_TEST_ROOT (the repository), FINGDB_TEST_OUT (the result), FINGDB_TEST_STOPS (functions).
 """
 
-import dataclasses
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from fingdb.cpython.quick import quick_state  # noqa: E402
 from fingdb.cpython.runtime import read_runtime  # noqa: E402
 from fingdb.cpython.target import NoPython, PythonTarget  # noqa: E402
 from fingdb.debugger.gdb_backend import GdbDebugger  # noqa: E402
+from tests.support.plain import plain  # noqa: E402
 
 
 def observe(debugger):
@@ -30,9 +30,9 @@ def observe(debugger):
         return record
     began = time.monotonic()
     problems = []
-    record["runtime"] = dataclasses.asdict(read_runtime(target))
-    record["quick"] = dataclasses.asdict(quick_state(target))
-    record["interpreters"] = [dataclasses.asdict(i) for i in read_interpreters(target, problems=problems)]
+    record["runtime"] = plain(read_runtime(target))
+    record["quick"] = plain(quick_state(target))
+    record["interpreters"] = [plain(i) for i in read_interpreters(target, problems=problems)]
     for interpreter in record["interpreters"]:
         found = read_modules(target, interpreter["address"], problems)
         interpreter["sys_modules"] = None if found is None else [m.state for m in found]

@@ -4,7 +4,6 @@ Environment: FINGDB_TEST_ROOT (the repository), FINGDB_TEST_OUT (the result), FI
 to write a core at the first stop, "" for none).
 """
 
-import dataclasses
 import json
 import os
 import sys
@@ -20,6 +19,7 @@ from fingdb.cpython.quick import quick_state  # noqa: E402
 from fingdb.cpython.runtime import read_runtime  # noqa: E402
 from fingdb.cpython.target import NoPython, PythonTarget  # noqa: E402
 from fingdb.debugger.gdb_backend import GdbDebugger  # noqa: E402
+from tests.support.plain import plain  # noqa: E402
 
 
 def observe(debugger):
@@ -37,14 +37,14 @@ def read_all(debugger):
     quickly = time.monotonic()
     problems = []
     record = {
-        "build": dataclasses.asdict(target.build),
-        "runtime": dataclasses.asdict(read_runtime(target)),
-        "quick": dataclasses.asdict(quick),
-        "interpreters": [dataclasses.asdict(i) for i in read_interpreters(target, problems=problems)],
+        "build": plain(target.build),
+        "runtime": plain(read_runtime(target)),
+        "quick": plain(quick),
+        "interpreters": [plain(i) for i in read_interpreters(target, problems=problems)],
         "threads_of_gdb": [t.ptid[1] for t in gdb.selected_inferior().threads()],
     }
     record["modules"] = [
-        [dataclasses.asdict(m) for m in read_modules(target, i["address"], problems) or []]
+        [plain(m) for m in read_modules(target, i["address"], problems) or []]
         for i in record["interpreters"]
     ]
     record["problems"] = problems
