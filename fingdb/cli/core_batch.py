@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..model.report import SCHEMA
+from ..model.words import plural
 from ..report.escape import printable
-from ..report.lines import DOT, paragraph, plural
+from ..report.lines import DOT, paragraph
 from ..report.style import Style
 from .command_core import exit_status
 from .core_examine import CoreOptions, examine

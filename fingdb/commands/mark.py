@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..debugger.interface import DebuggerError
+from ..model.words import plural
 from ..report.escape import printable
-from ..report.lines import plural
 from .arguments import parser
 from .base import Command, split
 from .marks import marks_of

@@ -9,6 +9,7 @@ from ..cpython.runtime import flags, interpreter_addresses
 from ..cpython.target import PythonTarget
 from ..debugger.interface import DebuggerError
 from ..model.phase import Phase
+from ..model.words import plural
 from .trace import StepRun, Trace
 
 #: How many types are named when a phase ends.
@@ -157,7 +158,7 @@ def type_differences(before: Dict[str, int], now: Dict[str, int]) -> List[str]:
     if not most:
         return []
     named = ", ".join(f"{name} {changed[name]:+d}" for name in most[:TYPES_SHOWN])
-    rest = f", {len(most) - TYPES_SHOWN} more types" if len(most) > TYPES_SHOWN else ""
+    rest = f", {plural(len(most) - TYPES_SHOWN, 'more type')}" if len(most) > TYPES_SHOWN else ""
     return [f"objects {sum(before.values())} -> {sum(now.values())}: {named}{rest}"]
 
 

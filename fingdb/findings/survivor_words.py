@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from ..model.objects import Account
 from ..model.survivors import SurvivorGroup, Suspect
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 thread``, ``2 threads``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+from ..model.words import plural
 
 
 def title_of(group: SurvivorGroup) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..model.comparison import Change, Comparison, FinalizationComparison, Place, Row, Side
+from ..model.words import plural
 from .escape import printable
-from .lines import DOT, facts, join_wrapped, paragraph, plural, signed
+from .lines import DOT, facts, join_wrapped, paragraph, signed
 from .records import encode
 from .style import Style
 from .table import Cell, CellLike, Column, table

@@ -8,8 +8,9 @@ from ..cpython.heap.census import Census, TypeCount
 from ..cpython.heap.difference import Change
 from ..cpython.heap.records import PERMANENT
 from ..cpython.heap.verify import Verification
+from ..model.words import plural
 from .escape import printable
-from .lines import join_wrapped, paragraph, plural
+from .lines import join_wrapped, paragraph
 from .style import Style
 from .table import Cell, CellLike, Column, table
 

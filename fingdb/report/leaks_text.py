@@ -6,8 +6,9 @@ from typing import List
 
 from ..findings.survivor_words import account_words, title_of
 from ..model.survivors import SurvivorGroup, Survivors, Suspect
+from ..model.words import plural
 from .escape import printable
-from .lines import base_name, facts, paragraph, place, plural
+from .lines import base_name, facts, paragraph, place
 from .style import Style
 
 _TYPES = 8
@@ -44,7 +45,7 @@ def render_leaks(found: Survivors, style: Style, width: int, everything: bool = 
 def _group(number: int, group: SurvivorGroup, style: Style, width: int) -> List[str]:
     types = ", ".join(f"{printable(t.type)} {t.count}" for t in group.types[:_TYPES])
     if len(group.types) > _TYPES:
-        types += f", {len(group.types) - _TYPES} more types"
+        types += f", {plural(len(group.types) - _TYPES, 'more type')}"
     lost = (group.account.unexplained or 0) > 0
     rows = [
         ("object" if group.count == 1 else "objects", [_addresses(group)], "address"),

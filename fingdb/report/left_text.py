@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Dict, List, Optional
 
 from ..model.survivors import LeftBehind
-from .lines import paragraph, plural, signed
+from ..model.words import plural
+from .lines import paragraph, signed
 from .style import Style
 from .table import Cell, CellLike, Column, table
 

@@ -6,6 +6,7 @@ from posixpath import normpath
 from typing import List, Optional, Sequence, Tuple
 
 from ..model.report import NativeFrame, PythonFrame, Thread
+from ..model.words import plural
 from .escape import printable
 from .style import Style
 from .width import display_width, pad, shorten, wrap
@@ -41,11 +42,6 @@ def source_name(path: str) -> str:
 def base_name(path: str) -> str:
     """Return the last part of a path."""
     return path.rsplit("/", 1)[-1] or path
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 thread``, ``2 threads``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def signed(number: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from ..model.objects import ObjectRecord, Reference
+from ..model.words import plural
 from .escape import printable
-from .lines import facts, paragraph, plural
+from .lines import facts, paragraph
 from .style import Style
 from .table import Cell, CellLike, Column, table
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from ..model.objects import ShortOfReferences
-from .lines import paragraph, plural
+from ..model.words import plural
+from .lines import paragraph
 from .style import Style
 from .table import Cell, CellLike, Column, table
 

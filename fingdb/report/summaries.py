@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Sequence
 
 from ..model.report import GarbageCollector, Interpreter, Module, Thread
+from ..model.words import plural
 from .escape import printable
-from .lines import DOT, native_frame, paragraph, plural, python_stack, signed, thread_name
+from .lines import DOT, native_frame, paragraph, python_stack, signed, thread_name
 from .style import Style
 from .table import Cell, CellLike, Column, table
 from .world import world_lines
@@ -227,7 +228,7 @@ def _types(
         listed = gone if limit is None else gone[:limit]
         if listed:
             text = ", ".join(f"{printable(name)} {signed(-before[name])}" for name in listed)
-            more = f", and {len(gone) - len(listed)} more types" if len(gone) > len(listed) else ""
+            more = f", and {plural(len(gone) - len(listed), 'more type')}" if len(gone) > len(listed) else ""
             lines += paragraph(f"gone: {text}{more}", style, width, 0, "less")
     return lines
 

@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import List, Optional, Tuple
 
 from ..model.report import Finding, GarbageCollector, Interpreter, PythonBuild, Report, StepState, Target
+from ..model.words import plural
 from .escape import printable
-from .lines import DOT, native_frame, paragraph, place, plural, python_stack, thread_facts, thread_name
+from .lines import DOT, native_frame, paragraph, place, python_stack, thread_facts, thread_name
 from .step_list import StepLine, step_lines
 from .style import Style
 from .verdict_text import render_verdict, restated

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..model.report import Finding, NativeFrame, PythonFrame, Report, Verdict
+from ..model.words import plural
 from .escape import printable
-from .lines import DOT, facts, native_frame, paragraph, place, plural, python_stack
+from .lines import DOT, facts, native_frame, paragraph, place, python_stack
 from .style import Style
 
 #: Frames of each stack that are shown around the culprit.

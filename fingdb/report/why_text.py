@@ -6,8 +6,9 @@ from typing import List, Sequence
 
 from ..findings.survivor_words import account_words
 from ..model.objects import Account, Holder, Path, Why
+from ..model.words import plural
 from .escape import printable
-from .lines import paragraph, plural
+from .lines import paragraph
 from .style import Style
 from .table import Cell, CellLike, Column, table
 

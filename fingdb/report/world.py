@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from ..model.report import Interpreter
-from .lines import plural, thread_name
+from ..model.words import plural
+from .lines import thread_name
 
 
 def gil_words(interpreters: Sequence[Interpreter]) -> str:
