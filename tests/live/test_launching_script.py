@@ -48,6 +48,20 @@ def test_no_copy_of_the_environment_stays_behind(tmp_path: Path, words: List[str
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_environment_is_the_programs_own_without_a_place_for_temporary_files(any_python: Interpreter) -> None:
+    """That of the shell, which the script is run by, has a variable more."""
+    environment = {"TMPDIR": "/no/such/place", "B": "2", "A": "1"}
+    code = "print(open('/proc/self/environ').read().split(chr(0))[:-1])"
+    done = subprocess.run(
+        [str(ROOT / "scripts/fingdb"), "run", "-o", os.devnull, "--", any_python.path, "-I", "-c", code],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.stdout == f"{['PATH=' + os.environ['PATH'], *(f'{name}={each}' for name, each in environment.items())]}\n"
+
+
 def test_it_sets_itself_up_without_a_network_in_any_locale(tmp_path: Path) -> None:
     """Debian's own packages do, if they are there; the checkout may be anywhere."""
     system = subprocess.run([SYSTEM_PYTHON, "-I", "-c", "import ensurepip, pygments, tabulate"], capture_output=True)
