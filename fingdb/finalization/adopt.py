@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 from ..debugger.interface import Debugger, DebuggerError, NativeThread
 from ..model.phase import Phase
@@ -90,7 +90,7 @@ def _trace(
         called, newest = newest, None
         if base is None or base.node is None:
             continue
-        if not _is_body_of(plan, base.node, pc):
+        if not is_body_of(plan, base.node, pc):
             function = function_of(runtime, frame)
             way: List[PlanStep] = []
             if base is called:
@@ -105,7 +105,7 @@ def _trace(
             for step in way:
                 stack.append(_open(step, stack[-1], trace, base.sp, thread))
             base = stack[-1]
-            if base.node is None or not _is_body_of(plan, base.node, pc):
+            if base.node is None or not is_body_of(plan, base.node, pc):
                 continue
         node = base.node
         assert node is not None
@@ -126,6 +126,18 @@ def _trace(
     trace.stacks[thread.native_id] = stack
     trace.begun = sum(1 for _ in run.walk())
     return trace, returns
+
+
+def entered_with(debugger: Debugger, thread: NativeThread) -> Dict[int, Tuple[int, int]]:
+    """Return where a thread's functions stand, and where they return to, by the stack pointer at their entry.
+
+    Of a function that has called another, where it stands is inside the call instruction.
+    """
+    frames = [f for f in debugger.frames(thread.debugger_id, FRAME_LIMIT) if not f.inlined]
+    found: Dict[int, Tuple[int, int]] = {}
+    for depth, (frame, caller) in enumerate(zip(frames, frames[1:])):
+        found.setdefault(_entry_sp(caller), (frame.pc - (1 if depth else 0), caller.pc))
+    return found
 
 
 def _leads_to(debugger: Debugger, runtime: RuntimeModule, plan: Plan, step: PlanStep, pc: int) -> bool:
@@ -176,7 +188,8 @@ def _way_to(
     return []
 
 
-def _is_body_of(plan: Plan, node: PlanStep, pc: int) -> bool:
+def is_body_of(plan: Plan, node: PlanStep, pc: int) -> bool:
+    """Tell whether a pc is in the code of a step, where that holds others."""
     containers = {name for child in node.children for name in child.containers()}
     return any(start <= pc < end for c in containers for start, end, _ in plan.flow.get(c, ()))
 

@@ -79,7 +79,7 @@ class Tracer:
         debugger.on_modules_changed(self._modules_changed)
         debugger.on_exit(self._exited)
         debugger.on_resume(self._resumed)
-        debugger.on_stop(lambda _event: self._first_stop())
+        debugger.on_stop(lambda _event: self._stopped_at())
         if self._look_for_runtime():
             self._first_stop()
 
@@ -523,7 +523,33 @@ class Tracer:
                 inner = stack[1:]  # not the function that finalizes itself: its return is watched
                 self._unwind(trace, inner, sp)
                 stack[1:] = inner
+            self._leave_passed(trace)
         return False
+
+    def _leave_passed(self, trace: Trace) -> None:
+        """Close steps that are over and whose end nothing has told yet, by where the frames of the thread stand.
+
+        At a stop of ours the next step tells. A signal, or a breakpoint of the user's, can come long after the last
+        inlined step (or, without `ends`, called one), in what is no step.
+        """
+        stack = trace.stacks.get(trace.thread, [])
+        plan, thread = self.plan(), next((t for t in self.debugger.threads() if t.native_id == trace.thread), None)
+        if len(stack) < 2 or not (stack[-1].inlined or not self.ends) or plan is None or thread is None or self.runtime is None:
+            return
+        from .adopt import entered_with, is_body_of
+        from .position import holding
+
+        entered = entered_with(self.debugger, thread)
+        while len(stack) > 1 and not stack[-1].inlined and stack[-1].sp in entered:
+            if stack[-1].return_to in (None, entered[stack[-1].sp][1]):
+                return
+            self._close(stack.pop())
+        base = innermost_function(stack)
+        if base is None or base.node is None or base.sp not in entered:
+            return
+        pc = entered[base.sp][0] - self.runtime.bias
+        if is_body_of(plan, base.node, pc):
+            self._leave_inlined(stack, holding(base.node.children, pc))
 
     def _ends(self, trace: Trace, ended: List[StepRun]) -> bool:
         """Tell whether the goal was to get to the end of one of these steps."""
@@ -647,6 +673,13 @@ class Tracer:
         if self._is_new and self.runtime is not None:
             self._is_new = False
             self._adopt()
+
+    def _stopped_at(self) -> None:
+        """The target has stopped for the user, at a step or elsewhere."""
+        self._first_stop()
+        if self.stopped is None:
+            for trace in self.open:
+                self._leave_passed(trace)
 
     def _adopt(self) -> None:
         """Take over a finalization that was under way when fingdb came."""

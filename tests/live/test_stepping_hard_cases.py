@@ -69,6 +69,23 @@ def test_subinterpreters(python: Interpreter, tmp_path: Path) -> None:
         assert {s["phase"] for s in own} >= {"thread-shutdown", "module-teardown", "interpreter-clear"}
 
 
+@pytest.mark.spread
+def test_a_subinterpreter_that_nobody_ends(python: Interpreter, tmp_path: Path) -> None:
+    """Before 3.13 that is fatal, in a function whose last steps are over by then; which ran, their frames tell."""
+    program = embedding(python, "embed_left_open")
+    if python.version >= (3, 13):
+        report = report_of(tmp_path, [program])
+        assert [step["name"] for step in roots(report) if step["interpreter"] == 1] == ["Py_EndInterpreter"]
+        assert all(step["state"] == "done" for step in report["steps"])
+        return
+    report = report_of(tmp_path, [program], -signal.SIGABRT)
+    session = drive(program, [], ["pyfin start", "continue", "pyfin status"])
+    # 3.8 has one that does the work for the other.
+    assert running(report)[-1] in ("PyInterpreterState_Delete", "_PyInterpreterState_Delete")
+    assert session[1].step == running(report)[-1] and "SIGABRT in this step" in session[1].output
+    assert f" {running(report)[-1]}" in session[2].output
+
+
 def test_stepping_through_a_subinterpreter(python: Interpreter) -> None:
     commands = [
         "pyfin until Py_EndInterpreter", "pyfin next", "pyfin next", "pyfin status", "pyfin until module-teardown",
