@@ -8,7 +8,7 @@ from ..debugger.interface import DebuggerError
 from ..finalization.trace import matching_names
 from .arguments import parser
 from .base import Command, nearest, split
-from .walking import complete_names
+from .walking import matching
 
 
 class DeleteCommand(Command):
@@ -29,7 +29,8 @@ class DeleteCommand(Command):
                 stops -= same
 
     def complete(self, text: str, word: str) -> Sequence[str]:
-        return complete_names(self.session, text, also=("all",))
+        stops = self.session.tracer.breaks.names
+        return matching(text, sorted({*stops, "all"} if stops else stops))
 
 
 COMMAND = DeleteCommand()

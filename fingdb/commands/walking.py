@@ -68,10 +68,15 @@ def names(session: Session) -> List[str]:
 
 
 def complete_names(session: Session, text: str, also: Sequence[str] = ()) -> List[str]:
-    """Return the completions of the last word of ``text``.
+    """Return the completions of the last word of ``text`` to a step or phase, or one of ``also``."""
+    return matching(text, [*names(session), *also])
+
+
+def matching(text: str, words: Sequence[str]) -> List[str]:
+    """Return the completions of the last word of ``text`` to one of some words.
 
     gdb breaks words at "-": what it asks for is the part behind the last break.
     """
     word = text.rsplit(None, 1)[-1] if text and not text[-1].isspace() else ""
     start = word.rfind("-") + 1
-    return [name[start:] for name in [*names(session), *also] if name.startswith(word)]
+    return [name[start:] for name in words if name.startswith(word)]

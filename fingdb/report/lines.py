@@ -13,6 +13,8 @@ from .width import display_width, pad, shorten, wrap
 
 #: Between facts on one line.
 DOT = " · "
+#: Frames of a deep stack that are shown of its outer end.
+_OUTERMOST = 5
 
 
 def place(file: Optional[str], line: Optional[int]) -> str:
@@ -88,21 +90,37 @@ def facts(
 def python_stack(
     frames: Sequence[PythonFrame], style: Style, width: int, indent: int, limit: Optional[int] = None
 ) -> List[str]:
-    """Return the lines of a Python stack, innermost first, at most ``limit`` frames of it."""
-    shown = frames if limit is None or len(frames) <= limit else frames[: max(1, limit - 1)]
-    functions = [printable(frame.function, 48) or "?" for frame in shown]
+    """Return the lines of a Python stack, innermost first, at most ``limit`` lines.
+
+    Of a deep one the outermost frames are there too: what it all began with is as telling as where it stands.
+    """
+    head = tail = 0
+    if limit is not None and len(frames) > limit:
+        tail = min(_OUTERMOST, limit // 4)
+        head = max(1, limit - 1 - tail)
+    shown = list(enumerate(frames))
+    if head:
+        shown = shown[:head] + shown[len(frames) - tail :]
+    functions = [printable(frame.function, 48) or "?" for _, frame in shown]
     column = max(map(display_width, functions), default=0)
-    lines = []
-    for number, (frame, function) in enumerate(zip(shown, functions)):
-        head = f"#{number:<2} "
+    digits = max(2, len(str(shown[-1][0]))) if shown else 2
+    lines: List[str] = []
+    for (number, frame), function in zip(shown, functions):
+        if head and len(lines) == head:
+            lines.append(_left_out(len(frames) - len(shown), style, indent))
+        start = f"#{number:<{digits}} "
         where = place(frame.file, frame.line)
         if width > 0:
-            where = shorten(where, max(12, width - indent - len(head) - column - 2), keep="end")
+            where = shorten(where, max(12, width - indent - len(start) - column - 2), keep="end")
         gap = " " * (column - display_width(function) + 2)
-        lines.append(" " * indent + style.dim(head) + style.function(function) + gap + style.file(where))
-    if len(shown) < len(frames):
-        lines.append(" " * indent + style.dim(f"… {plural(len(frames) - len(shown), 'more frame')}"))
+        lines.append(" " * indent + style.dim(start) + style.function(function) + gap + style.file(where))
+    if head and not tail:
+        lines.append(_left_out(len(frames) - len(shown), style, indent))
     return [line.rstrip() for line in lines]
+
+
+def _left_out(count: int, style: Style, indent: int) -> str:
+    return " " * indent + style.dim(f"… {plural(count, 'more frame')}")
 
 
 def native_frame(frame: NativeFrame, style: Style) -> str:

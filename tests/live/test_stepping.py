@@ -330,14 +330,19 @@ def test_completion(any_python: Interpreter) -> None:
         "complete pyfin until type-t",
         "complete pyfin break al",
         "complete pyfin delete _PyGC_Fi",
+        "pyfin break _PyGC_Fini type-teardown",
+        "complete pyfin delete _",
+        "complete pyfin delete type-",
         "complete pyfin ne",
         "complete pyfin until zzz",
     ]
     session = drive(any_python.path, [], commands)
-    until, phase, everything, _delete, command, nothing = [typed.output.splitlines() for typed in session.typed]
+    answers = [typed.output.splitlines() for typed in session.typed]
+    until, phase, everything, unset, _made, step, set_phase, command, nothing = answers
     assert "pyfin until _PyGC_Fini" in until
     assert phase == ["pyfin until type-teardown"]
     assert "pyfin break all" in everything
+    assert unset == [] and step == ["pyfin delete _PyGC_Fini"] and set_phase == ["pyfin delete type-teardown"]
     assert command == ["pyfin next"]
     assert nothing == []
 

@@ -24,7 +24,7 @@ from fingdb.model.report import (
     Verdict,
 )
 from fingdb.model.stop import StopView
-from fingdb.report.lines import source_name
+from fingdb.report.lines import python_stack, source_name
 from fingdb.report.plan_text import plan_to_dict, render_plan
 from fingdb.report.progress import Progress
 from fingdb.report.step_block import render_stop
@@ -151,6 +151,12 @@ def test_hostile_text_is_made_visible_everywhere(width: int) -> None:
 
 def test_long_stacks_are_cut() -> None:
     assert "… 13 more frames" in render(full(), False, 80)
+    frames = [*[PythonFrame("deep", "/app.py", 7)] * 2501, PythonFrame("<module>", "/app.py", 99)]
+    lines = python_stack(frames, Style(False), 80, 2, 50)
+    assert len(lines) == 50 and lines[44] == "  … 2453 more frames"
+    assert lines[43].split() == ["#43", "deep", "/app.py:7"] and lines[-1].split() == ["#2501", "<module>", "/app.py:99"]
+    assert [len(python_stack(frames, Style(False), 80, 2, limit)) for limit in (1, 2, 3, 9)] == [2, 2, 3, 9]
+    assert len(python_stack(frames, Style(False), 80, 2)) == 2502
 
 
 def test_verdict_comes_last() -> None:
