@@ -82,6 +82,10 @@ def _empty(hint: Any) -> object:
 
 def _convert(hint: Any, value: object) -> object:
     """Return ``value`` as ``hint`` wants it, `_BAD` where it cannot be that."""
+    if hint is int:  # these first: nearly all are numbers and texts
+        return _integer(value)
+    if hint is str or hint is bool:
+        return value if isinstance(value, hint) else _BAD
     origin = get_origin(hint)
     if origin is Union:
         if value is None:
@@ -97,10 +101,6 @@ def _convert(hint: Any, value: object) -> object:
         return dict(value) if isinstance(value, dict) else _BAD
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return decode(hint, value) if isinstance(value, dict) else _BAD
-    if hint is int:
-        return _integer(value)
-    if hint in (str, bool):
-        return value if isinstance(value, hint) else _BAD
     return value
 
 
