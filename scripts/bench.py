@@ -180,7 +180,11 @@ def bench_long(
     program = ("-c", code + LAST_LINE, str(mark))
     whole: List[List[Cost]] = [[], []]
     before: List[List[float]] = [[], []]
-    commands = bare(python, program), fingdb(subcommand, python, program)
+    # `fingdb run` leaves the program's addresses at random as they are without gdb: gdb is to do the same here, for the
+    # same program can be a tenth faster at one place in memory than at another.
+    gdb = bare(python, program)
+    gdb[len(GDB) : len(GDB)] = ["-iex", "set disable-randomization off"]
+    commands = gdb, fingdb(subcommand, python, program)
     run(commands[1], cache)
     for number in range(max(2, pairs // 2)):
         padding = {"FINGDB_BENCH_PADDING": "x" * (number * _ODD % 4096)}
@@ -197,12 +201,9 @@ def bench_long(
 
 def loops_for(python: Interpreter, code: str, seconds: float) -> int:
     """Return how many loops of a program take this interpreter about so many seconds, without any debugger."""
-    times = []
-    for loops in (100_000, 2_100_000):
-        began = time.perf_counter()
-        subprocess.run([python.path, "-c", code % loops], check=True)
-        times.append(time.perf_counter() - began)
-    return int(2_000_000 / max(times[1] - times[0], 1e-3) * seconds)
+    few, many = 100_000, 5_000_000
+    times = [run([python.path, "-c", code % loops], Path(os.devnull)).processor for loops in (few, many)]
+    return int((many - few) / max(times[1] - times[0], 1e-3) * seconds)
 
 
 def bench_compute(python: Interpreter, pairs: int, cache: Path, seconds: float) -> List[Row]:
