@@ -332,9 +332,10 @@ def finish_run(session: Session, walk: Walk) -> Dict[str, Any]:
 
     exit_event = session.tracer.exit
     if session.tracer.seen_runtime is None and exit_event is not None:
+        no_python = "the program is not a Python: no CPython of version 3.8 or newer was loaded into it"
         return {
             "exit": {"code": exit_event.exit_code, "signal": exit_event.signal},
-            "error": "the program is not a Python: no CPython of version 3.8 or newer was loaded into it",
+            "error": session.tracer.refused or no_python,
         }
     document = {} if walk.problem else to_dict(walk.report())
     code = exit_event.exit_code if exit_event else None

@@ -6,7 +6,6 @@ import json
 import os
 from typing import Callable, List, Optional, Tuple
 
-from ..cpython.target import refuse_too_old
 from ..debugger.interface import DebuggerError, TargetKind
 from ..finalization import catalogue
 from ..finalization.adopt import adopt
@@ -83,12 +82,10 @@ def plan_of_file(session: Session, path: str) -> Plan:
         raise DebuggerError(f"{path} is not a CPython: neither it nor a libpython that it needs has Py_FinalizeEx")
     for module in session.debugger.modules():
         if module.path == library:
-            refuse_too_old(module, session.debugger.big_endian)
             return RuntimeModule(session.debugger, module).plan()
     with session.debugger.examine(library) as debugger:
         for module in debugger.modules():
             if os.path.realpath(module.path) == os.path.realpath(library):
-                refuse_too_old(module, debugger.big_endian)
                 return RuntimeModule(debugger, module).plan()
     raise DebuggerError(f"the debugger cannot read {library}")
 

@@ -41,7 +41,7 @@ def go(session: Session, goal: Goal) -> None:
     if tracer.exit is None and tracer.runtime is None and session.debugger.target().kind is TargetKind.LIVE:
         return
     if tracer.exit is not None and not tracer.traces:
-        raise DebuggerError("the program ended and no CPython in it came to its finalization")
+        raise DebuggerError(tracer.refused or "the program ended and no CPython in it came to its finalization")
 
 
 def need_process(session: Session) -> None:

@@ -59,12 +59,16 @@ class RuntimeModule:
         return plan_cache.source_of(self.module)
 
     def plan(self) -> Plan:
-        """Return the plan: kept from an earlier run of this build, or read from its code. Raises NoPlan."""
+        """Return the plan: kept from an earlier run of this build, or read from its code.
+
+        Raises NoPlan, also for a CPython whose steps the catalogue does not know, for it is older than 3.8.
+        """
         if self._plan is None:
             self._plan = plan_cache.load(self.module)
         if self._plan is None:
             from .discovery import PlanReader  # not where the plan is known
 
+            self._refuse_too_old()
             reader = PlanReader(self._debugger, self.functions, self.bias)
             self._plan = reader.read(self.module.path, self.module.build_id)
             self._plan.source = self.source
@@ -72,10 +76,15 @@ class RuntimeModule:
         return self._plan
 
     def entries(self) -> List[Tuple[int, str, str]]:
-        """Return (address in the target, function, kind) of each function that starts a finalization."""
+        """Return (address in the target, function, kind) of each function that starts a finalization.
+
+        Raises NoPlan for a CPython older than 3.8.
+        """
         kinds = catalogue.roots()
         if self._plan is None:
             self._plan = plan_cache.load(self.module)
+        if self._plan is None:
+            self._refuse_too_old()
         if self._plan is None and self.source == SOURCES[0]:
             # Which of a wrapper and the nameless function behind it has the steps only the plan tells.
             try:
@@ -88,6 +97,14 @@ class RuntimeModule:
             found = [(s.address, base_name(s.name)) for n in kinds for s in self.functions.with_base(n)]
         starting = ("main", "subinterpreter")
         return [(a + self.bias, name, kinds[name]) for a, name in found if kinds.get(name) in starting]
+
+    def _refuse_too_old(self) -> None:
+        from ..cpython.target import NoPython, refuse_too_old  # not where the plan is known
+
+        try:
+            refuse_too_old(self.module, self._debugger.big_endian)
+        except NoPython as error:
+            raise NoPlan(str(error)) from None
 
 
 def find_runtime(debugger: Debugger) -> Optional[RuntimeModule]:

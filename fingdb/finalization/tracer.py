@@ -75,6 +75,8 @@ class Tracer:
         #: The process is new to fingdb, which may have come to it when its finalization was under way.
         self._is_new = False
         #: Path of the last file with a CPython runtime that was seen, None if there was none.
+        #: Why a CPython that was found is not followed at all, a sentence.
+        self.refused: Optional[str] = None
         self.seen_runtime: Optional[str] = None
         debugger.on_modules_changed(self._modules_changed)
         debugger.on_exit(self._exited)
@@ -142,9 +144,14 @@ class Tracer:
         self.runtime = find_runtime(self.debugger)
         if self.runtime is None:
             return False
+        try:
+            entries = self.runtime.entries()
+        except NoPlan as error:
+            self.runtime, self.problem, self.refused = None, str(error), str(error)
+            return False
         self.seen_runtime = self.runtime.module.path
         self._is_new = True
-        for address, name, kind in self.runtime.entries():
+        for address, name, kind in entries:
             self._armed.wait_for(address, self._entry(name, kind))
         return True
 
@@ -649,6 +656,7 @@ class Tracer:
         self.open.clear()
         self.stopped = None
         self.exit = None
+        self.refused = None
 
     def _follow_fork(self, hit: Hit) -> None:
         """Give a forked child, which the debugger now follows, its own copy of what is under way."""

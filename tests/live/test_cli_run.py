@@ -13,7 +13,7 @@ from typing import List
 import pytest
 
 from tests.support.fingdb_cli import fingdb_command, run_fingdb
-from tests.support.gdbrun import ROOT, gdb_environment
+from tests.support.gdbrun import ROOT, gdb_environment, run_gdb
 from tests.support.interpreters import Interpreter
 
 pytestmark = pytest.mark.live
@@ -174,6 +174,17 @@ def test_a_python_that_is_too_old(path: str) -> None:
     for words in (("run", "--", path, "-c", "print(1)"), ("plan", path)):
         sentence = sentence_of(run_fingdb(*words))
         assert "3.8" in sentence or "2.7" in path and "is not a CPython" in sentence
+
+
+@pytest.mark.parametrize("path", sorted(p for p in set(OLD_PYTHONS) if "2.7" not in p) or ["none"], ids=os.path.basename)
+def test_a_python_that_is_too_old_is_not_walked_through(path: str) -> None:
+    if path == "none":
+        pytest.skip("there is no Python 3 older than 3.8 on this machine")
+    done = run_gdb(path, ["-c", "pass"], ["pyfin start"])
+    assert "and fingdb needs CPython 3.8 or newer\n" in done.stderr and "finalization · " not in done.stdout
+    live = ["set breakpoint pending on", "break Py_FinalizeEx", "run", "pyfin next"]
+    done = run_gdb(path, ["-c", "pass"], live)
+    assert "and fingdb needs CPython 3.8 or newer\n" in done.stderr and "finalization · " not in done.stdout
 
 
 def stub(path: Path, text: str) -> Path:
