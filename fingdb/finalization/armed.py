@@ -121,6 +121,15 @@ class Armed:
         for handle in (*self._entries, *self._of_steps()):
             handle.delete()
         self._entries.clear()
+        self._forget_steps()
+
+    def delete_steps(self) -> None:
+        """Delete those of all steps: they are of another process, which the debugger has beside this one."""
+        for handle in self._of_steps():
+            handle.delete()
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
         for kind in (self._calls, self._inlined, self._returns):
             kind.clear()
         self._nodes_at.clear()

@@ -66,6 +66,8 @@ class Tracer:
         #: Tells whether the runtime is initialized, None if that cannot be read.
         self.initialized: Callable[[], Optional[bool]] = lambda: None
         self._armed = Armed(debugger)
+        #: The process in which the breakpoints of the steps were set, 0 before they were.
+        self._armed_in = 0
         #: What else begins at the instruction where the target stopped, in order; each tells whether to stop there.
         self._here: List[Callable[[], bool]] = []
         self._ways: Dict[int, List[Way]] = {}
@@ -199,6 +201,9 @@ class Tracer:
         trace.stacks[hit.native_id] = stack
         self.traces.append(trace)
         self.open.append(trace)
+        if self._armed_in not in (0, hit.pid) and not any(other.pid == self._armed_in for other in self.open):
+            self._armed.delete_steps()  # gdb sets a breakpoint by address in the process that is selected then
+        self._armed_in = hit.pid
         run.return_to = self.debugger.return_address(hit)
         if run.return_to is not None:
             self.watch_return_to(run.return_to)

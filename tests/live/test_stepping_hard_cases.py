@@ -260,6 +260,15 @@ def test_finalization_in_a_forked_child(python: Interpreter) -> None:
     assert session[5].error is None
 
 
+def test_parent_and_child_in_one_gdb(any_python: Interpreter) -> None:
+    """gdb keeps both: the parent's finalization is walked through, then the child's."""
+    commands = ["set detach-on-fork off", "pyfin start", "pyfin until _PyGC_Fini", "pyfin until after-finalize",
+                "inferior 2", "pyfin start", "pyfin next", "pyfin until _PyGC_Fini"]  # fmt: skip
+    session = drive(any_python.path, ["-c", "import os; os.fork()"], commands)
+    assert [typed.step for typed in session.of("pyfin until _PyGC_Fini")] == ["_PyGC_Fini"] * 2, session.typed
+    assert session[6].k == 1 and session[7].pid == session[5].pid != session[1].pid
+
+
 def test_exec_of_another_python(python: Interpreter, tmp_path: Path) -> None:
     for way in ("execute", "exec_in_atexit"):
         report = report_of(tmp_path, [python.path, ENDS, way])
