@@ -94,7 +94,12 @@ class Postponed(RawMemory, Breakpoints):
         for objfile in gdb.objfiles():
             if objfile.owner is None and objfile.is_valid():
                 for path in separate_debug_files(objfile.build_id, directories):
-                    objfile.add_separate_debug_file(path)
+                    try:
+                        objfile.add_separate_debug_file(path)
+                    except gdb.error:
+                        # Read it is. What fails is to insert breakpoints again, those of a program that is no more when
+                        # another was executed: they are deleted a moment later.
+                        pass
 
     def files_changed(self) -> None:
         """Note that other files are in the target now; overridden where that is of interest."""
