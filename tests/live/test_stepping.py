@@ -418,6 +418,13 @@ def test_control_c(any_python: Interpreter) -> None:
 
 
 # -- what cannot be done -------------------------------------------------------------------------------
+def test_a_process_that_gdb_records(any_python: Interpreter) -> None:
+    """It would take minutes a step, without a word."""
+    session = drive(any_python.path, ["-c", "pass"], ["pyfin start", "record full", "pyfin next", "record stop", "pyfin next"])
+    assert (session[2].error or "").endswith('"record stop" ends that') and session[2].blocks == 0
+    assert session[4].k == 1
+
+
 @pytest.mark.parametrize("command", ["pyfin next", "pyfin finish"])
 def test_no_process(any_python: Interpreter, command: str) -> None:
     session = drive(any_python.path, ["-c", "pass"], [command])

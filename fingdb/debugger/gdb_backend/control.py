@@ -51,6 +51,9 @@ class Control(Postponed):
 
     def resume(self, signal: Optional[str] = None) -> None:
         """Continue a live process, with a signal if one is named, or run the program when there is none. Raises DebuggerError."""
+        recording = gdb.current_recording()
+        if recording is not None and recording.method == "full":
+            raise DebuggerError('gdb records each instruction, and a step of the shutdown takes minutes; "record stop" ends that')
         go_on = f"signal {signal}" if signal else "continue"
         self._execute(go_on if gdb.selected_inferior().pid else "run")
 
