@@ -58,6 +58,8 @@ class Tracer:
         self.problem: Optional[str] = None
         #: Set by an observer that needs the whole target stopped, all threads: the next step stops once.
         self.pause = False
+        #: The target stops for that.
+        self._pauses = False
         #: False: the end of a step with no others in it may be noticed when the next one begins, or `settle` is called.
         self.ends = True
         #: False: of a step that runs once for each of many types, only the first few runs are looked at.
@@ -500,8 +502,8 @@ class Tracer:
         if wanted or self.breaks.begins(trace, run, new_phase):
             self.stopped = Stop("step", trace, run, new_phase)
             return True
-        pause, self.pause = self.pause, False
-        return pause
+        self._pauses, self.pause = self.pause, False
+        return self._pauses
 
     def _tell(self, trace: Trace, run: StepRun, new_phase: bool) -> None:
         if run.count == 1:
@@ -688,9 +690,10 @@ class Tracer:
             self._adopt()
 
     def _stopped_at(self) -> None:
-        """The target has stopped for the user, at a step or elsewhere."""
+        """The target has stopped, at a step or elsewhere; at a pause there is a step of ours, and frames would take symbols."""
         self._first_stop()
-        if self.stopped is None:
+        pauses, self._pauses = self._pauses, False
+        if self.stopped is None and not pauses:
             for trace in self.open:
                 self._leave_passed(trace)
 

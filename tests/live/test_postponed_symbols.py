@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any, Dict
 
 import pytest
 
+from tests.support.fingdb_cli import run_fingdb
 from tests.support.gdbrun import ROOT, run_gdb
 from tests.support.interpreters import Interpreter
 
@@ -40,3 +43,21 @@ def test_files_symbols_and_callers_are_what_gdb_says_later(known: Dict[str, Any]
     assert known["problem"] is None
     assert known["unwound"] == known["frames"]
     assert len(known["frames"]) >= 5
+
+
+def test_runs_of_a_known_build_read_no_symbols_of_it(any_python: Interpreter, tmp_path: Path) -> None:
+    """Of a program that shuts down properly nothing is told for which they would be needed."""
+    if not any_python.has_debug_info:
+        pytest.skip(f"{any_python.label} has no debug information")
+    log, gdb = tmp_path / "read", tmp_path / "gdb"
+    note = f"gdb.events.new_objfile.connect(lambda e: print(e.new_objfile.filename, file=open('{log}', 'a')))"
+    gdb.write_text(f'#!/bin/sh\nexec {os.environ.get("FINGDB_TEST_GDB", "gdb")} -iex "python {note}" "$@"\n')
+    gdb.chmod(0o755)
+    for command in ("run", "check"):
+        read = []
+        for _cold_then_known in range(2):
+            words = [command, "--gdb", gdb, "-o", "/dev/null", "--", any_python.path, "-c", "pass"]
+            assert run_fingdb(*words, cache=tmp_path / command).returncode == 0
+            read.append(log.read_text().splitlines())
+            log.unlink()
+        assert any_python.runtime in read[0] and any_python.runtime not in read[1], (command, read)
