@@ -63,17 +63,15 @@ class RuntimeModule:
 
         Raises NoPlan, also for a CPython whose steps the catalogue does not know, for it is older than 3.8.
         """
-        if self._plan is None:
-            self._plan = plan_cache.load(self.module)
-        if self._plan is None:
+        plan = self._known()
+        if plan is None:
             from .discovery import PlanReader  # not where the plan is known
 
-            self._refuse_too_old()
             reader = PlanReader(self._debugger, self.functions, self.bias)
-            self._plan = reader.read(self.module.path, self.module.build_id)
-            self._plan.source = self.source
-            plan_cache.store(self.module, self._plan)
-        return self._plan
+            plan = self._plan = reader.read(self.module.path, self.module.build_id)
+            plan.source = self.source
+            plan_cache.store(self.module, plan)
+        return plan
 
     def entries(self) -> List[Tuple[int, str, str]]:
         """Return (address in the target, function, kind) of each function that starts a finalization.
@@ -81,11 +79,7 @@ class RuntimeModule:
         Raises NoPlan for a CPython older than 3.8.
         """
         kinds = catalogue.roots()
-        if self._plan is None:
-            self._plan = plan_cache.load(self.module)
-        if self._plan is None:
-            self._refuse_too_old()
-        if self._plan is None and self.source == SOURCES[0]:
+        if self._known() is None and self.source == SOURCES[0]:
             # Which of a wrapper and the nameless function behind it has the steps only the plan tells.
             try:
                 self.plan()
@@ -98,13 +92,18 @@ class RuntimeModule:
         starting = ("main", "subinterpreter")
         return [(a + self.bias, name, kinds[name]) for a, name in found if kinds.get(name) in starting]
 
-    def _refuse_too_old(self) -> None:
-        from ..cpython.target import NoPython, refuse_too_old  # not where the plan is known
+    def _known(self) -> Optional[Plan]:
+        """Return the plan if it was read or kept, None if it is to be read. Raises NoPlan for a CPython older than 3.8."""
+        if self._plan is None:
+            self._plan = plan_cache.load(self.module)
+        if self._plan is None:
+            from ..cpython.target import NoPython, refuse_too_old  # not where the plan is known
 
-        try:
-            refuse_too_old(self.module, self._debugger.big_endian)
-        except NoPython as error:
-            raise NoPlan(str(error)) from None
+            try:
+                refuse_too_old(self.module, self._debugger.big_endian)
+            except NoPython as error:
+                raise NoPlan(str(error)) from None
+        return self._plan
 
 
 def find_runtime(debugger: Debugger) -> Optional[RuntimeModule]:

@@ -79,9 +79,9 @@ class Tracer:
         #: The process is new to fingdb, which may have come to it when its finalization was under way.
         self._is_new = False
         #: Path of the last file with a CPython runtime that was seen, None if there was none.
+        self.seen_runtime: Optional[str] = None
         #: Why a CPython that was found is not followed at all, a sentence.
         self.refused: Optional[str] = None
-        self.seen_runtime: Optional[str] = None
         debugger.on_modules_changed(self._modules_changed)
         debugger.on_exit(self._exited)
         debugger.on_resume(self._resumed)
